@@ -1,0 +1,11 @@
+# Libraries from packages, and the Lua that scripts/lua made. Minimum versions are the design's.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(EVENT REQUIRED IMPORTED_TARGET libevent_core>=2.1.12)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.40)
+pkg_check_modules(CRYPTO REQUIRED IMPORTED_TARGET libcrypto>=3.0)
+
+add_library(pinion_lua_vm STATIC IMPORTED)
+set_target_properties(pinion_lua_vm PROPERTIES
+    IMPORTED_LOCATION "${PINION_LUA_DIR}/lib/liblua.a"
+    INTERFACE_INCLUDE_DIRECTORIES "${PINION_LUA_DIR}/include"
+    INTERFACE_LINK_LIBRARIES m)
