@@ -2,7 +2,6 @@
 #
 # Provides: root, jobs, say, warn, die, seconds_since, step. Uses: bash and coreutils.
 # Rule: sourcing it changes nothing but shell options and the variables named here.
-# shellcheck shell=bash
 
 set -euo pipefail
 
