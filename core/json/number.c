@@ -1,5 +1,6 @@
 #include "json/number.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,7 +69,9 @@ static size_t put_fixed(uint64_t digits, int places, char *out)
  */
 static size_t format_short(double value, char *out)
 {
-    const double integers = 9007199254740992.0 /* 2^53 */, limit = 1e15;
+    const double integers = 9007199254740992.0 /* 2^53 */, limit = 1e15, least = 1e-4;
+    if (value != 0 && value < least)
+        return 0;
     for (int k = 0; k <= 9; k++) {
         double scaled = value * powers[k];
         if (scaled >= (k == 0 ? integers : limit))
@@ -99,7 +102,8 @@ static size_t trim_exponent(char *out, size_t n)
 static size_t format_long(double value, char *out)
 {
     int n = 0;
-    for (int digits = 15; digits <= 17; digits++) {
+    /* "%.15g" drops zeros at the end, so less need not be tried where 15 digits are precise. */
+    for (int digits = value < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
         n = snprintf(out, JSON_NUMBER_SIZE, "%.*g", digits, value);
         if (strtod(out, NULL) == value)
             break;
