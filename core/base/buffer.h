@@ -17,7 +17,10 @@ struct buffer {
     bool failed;
 };
 
-#define BUFFER_INIT {NULL, 0, 0, false}
+#define BUFFER_INIT                                                                                \
+    {                                                                                              \
+        NULL, 0, 0, false                                                                          \
+    }
 
 void buffer_init(struct buffer *b);
 void buffer_release(struct buffer *b); /* frees, and leaves it as after init */

@@ -10,8 +10,8 @@
 #define NS_PER_SECOND INT64_C(1000000000)
 #define NS_PER_MS INT64_C(1000000)
 
-int64_t clock_monotonic(void); /* since boot; for spans and deadlines */
-int64_t clock_wall(void);      /* since 1970-01-01T00:00:00Z */
+int64_t clock_monotonic(void);  /* since boot; for spans and deadlines */
+int64_t clock_wall(void);       /* since 1970-01-01T00:00:00Z */
 int64_t clock_thread_cpu(void); /* CPU time of the calling thread */
 
 enum { CLOCK_RFC3339_SIZE = 32, CLOCK_HTTP_DATE_SIZE = 30 };

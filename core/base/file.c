@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static int read_all(int fd, const char *path, size_t limit, struct buffer *out, struct pn_error *err)
+static int read_all(int fd, const char *path, size_t limit, struct buffer *out,
+                    struct pn_error *err)
 {
     size_t start = out->len;
     for (;;) {
@@ -32,7 +33,8 @@ int file_read(const char *path, size_t limit, struct buffer *out, struct pn_erro
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return pn_error_errno(err, errno == ENOENT ? PN_ENOTFOUND : PN_EIO, "cannot open '%s'", path);
+        return pn_error_errno(err, errno == ENOENT ? PN_ENOTFOUND : PN_EIO, "cannot open '%s'",
+                              path);
     int rc = read_all(fd, path, limit, out, err);
     close(fd);
     return rc;
@@ -132,7 +134,8 @@ int file_join(char *out, size_t size, const char *directory, struct text name, s
 {
     int wanted = snprintf(out, size, "%s/%.*s", directory, TEXT_ARGS(name));
     if (wanted < 0 || (size_t)wanted >= size)
-        return pn_error_set(err, PN_ELIMIT, "path '%s/%.*s' is too long", directory, TEXT_ARGS(name));
+        return pn_error_set(err, PN_ELIMIT, "path '%s/%.*s' is too long", directory,
+                            TEXT_ARGS(name));
     return 0;
 }
 

@@ -21,7 +21,8 @@ bool file_is_directory(const char *path);
 bool file_exists(const char *path);
 
 /* A joined "a/b" in a buffer of `size`; PN_ELIMIT when it does not fit. */
-int file_join(char *out, size_t size, const char *directory, struct text name, struct pn_error *err);
+int file_join(char *out, size_t size, const char *directory, struct text name,
+              struct pn_error *err);
 
 /* Removes a directory and all below it; symbolic links are removed, not followed. Absent is fine. */
 int file_remove_tree(const char *path, struct pn_error *err);

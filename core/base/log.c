@@ -133,7 +133,8 @@ static void put_field(struct line *l, const struct log_field *f)
     put_string(l, number);
 }
 
-void log_event(enum log_level level, const char *message, const struct log_field *fields, size_t count)
+void log_event(enum log_level level, const char *message, const struct log_field *fields,
+               size_t count)
 {
     if (!log_enabled(level))
         return;

@@ -33,7 +33,8 @@ void log_set_level(enum log_level least);
 bool log_enabled(enum log_level level);
 bool log_level_parse(struct text name, enum log_level *out);
 
-void log_event(enum log_level level, const char *message, const struct log_field *fields, size_t count);
+void log_event(enum log_level level, const char *message, const struct log_field *fields,
+               size_t count);
 
 /* LOG(LOG_INFO, "listening", LOG_STRING("url", url)); */
 #define LOG(level, message, ...)                                                                   \

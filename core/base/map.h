@@ -22,9 +22,9 @@ struct map {
 void map_init(struct map *m);
 void map_release(struct map *m); /* frees the table, not the values */
 
-void *map_get(const struct map *m, struct text key); /* NULL when absent */
+void *map_get(const struct map *m, struct text key);      /* NULL when absent */
 int map_put(struct map *m, struct text key, void *value); /* replaces; PN_ENOMEM */
-void *map_remove(struct map *m, struct text key);    /* what was there, or NULL */
+void *map_remove(struct map *m, struct text key);         /* what was there, or NULL */
 
 /* for (size_t at = 0; (value = map_next(&m, &at));) */
 void *map_next(const struct map *m, size_t *at);

@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 void random_reseed(void);
-uint64_t random_next(void);                      /* fast; not for secrets */
-void random_secret(void *out, size_t len);       /* from the kernel; ends the process if it has none */
-void random_hex(char *out, size_t digits);       /* fast; `digits` lower-case digits and a terminator */
+uint64_t random_next(void);                /* fast; not for secrets */
+void random_secret(void *out, size_t len); /* from the kernel; ends the process if it has none */
+void random_hex(char *out, size_t digits); /* fast; `digits` lower-case digits and a terminator */
 
 /* The same generator with the caller's own state, for a seeded sequence. */
 struct random_state {

@@ -13,15 +13,24 @@ static void utf8__accepts_well_formed(void **state)
     (void)state;
     assert_true(text_is_utf8(TEXT("")));
     assert_true(text_is_utf8(TEXT("plain ascii that is longer than one machine word")));
-    assert_true(text_is_utf8(TEXT("\xC2\x80 \xE0\xA0\x80 \xED\x9F\xBF \xF0\x90\x80\x80 \xF4\x8F\xBF\xBF")));
+    assert_true(
+        text_is_utf8(TEXT("\xC2\x80 \xE0\xA0\x80 \xED\x9F\xBF \xF0\x90\x80\x80 \xF4\x8F\xBF\xBF")));
 }
 
 static void utf8__refuses_ill_formed(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"\x80",         "\xC0\xAF", "\xC1\xBF",         "\xE0\x9F\xBF",
-                                      "\xED\xA0\x80", "\xC2",     "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
-                                      "\xF5\x80",     "\xE2\x82", "longer text before it \xFF"};
+    static const char *const bad[] = {"\x80",
+                                      "\xC0\xAF",
+                                      "\xC1\xBF",
+                                      "\xE0\x9F\xBF",
+                                      "\xED\xA0\x80",
+                                      "\xC2",
+                                      "\xF0\x8F\xBF\xBF",
+                                      "\xF4\x90\x80\x80",
+                                      "\xF5\x80",
+                                      "\xE2\x82",
+                                      "longer text before it \xFF"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         assert_false(text_is_utf8(text_of(bad[i])));
 }
@@ -82,12 +91,9 @@ static void clock__formats_dates(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(utf8__accepts_well_formed),
-        cmocka_unit_test(utf8__refuses_ill_formed),
-        cmocka_unit_test(int64__is_exact_at_its_ends),
-        cmocka_unit_test(split__yields_empty_parts),
-        cmocka_unit_test(error__is_cut_at_a_character),
-        cmocka_unit_test(clock__formats_dates),
+        cmocka_unit_test(utf8__accepts_well_formed),    cmocka_unit_test(utf8__refuses_ill_formed),
+        cmocka_unit_test(int64__is_exact_at_its_ends),  cmocka_unit_test(split__yields_empty_parts),
+        cmocka_unit_test(error__is_cut_at_a_character), cmocka_unit_test(clock__formats_dates),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }

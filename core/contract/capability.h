@@ -1,0 +1,63 @@
+/*
+ * What a plugin declares: who it is, what it needs, its limits, and its capabilities with their contracts.
+ *
+ * Read once from the plugin's own definition (lua/define.c), then immutable; all of it lives in one arena.
+ */
+#ifndef PINION_CONTRACT_CAPABILITY_H
+#define PINION_CONTRACT_CAPABILITY_H
+
+#include "contract/type.h"
+
+enum capability_kind { CAPABILITY_QUERY, CAPABILITY_COMMAND, CAPABILITY_ACTION };
+enum plugin_layer { LAYER_RECORD, LAYER_DIFFERENTIATION, LAYER_INNOVATION };
+
+struct declared_error {
+    struct text code; /* "not_found" */
+    int status;       /* 400 to 599 */
+};
+
+struct capability {
+    struct text name;    /* "place" */
+    struct text address; /* "orders.place" */
+    int64_t version;     /* 1 … */
+    enum capability_kind kind;
+    struct text summary;
+    struct text method, path;           /* of the declared route; len 0: none */
+    const struct contract_type *input;  /* an object */
+    const struct contract_type *output; /* NULL: nothing is answered (204) */
+    const struct declared_error *errors;
+    size_t error_count;
+    struct text where; /* "orders/init.lua:12" */
+    int run;           /* the handler, as lua/ keeps it */
+};
+
+struct plugin_limits {
+    int64_t cpu_ms, wall_ms, memory_mb;
+};
+
+struct plugin_definition {
+    struct arena arena;
+    struct text name, version, owner, summary;
+    enum plugin_layer layer;
+    const struct text *needs;
+    size_t need_count;
+    struct plugin_limits limits;
+    struct capability *capabilities;
+    size_t capability_count;
+};
+
+const char *capability_kind_name(enum capability_kind kind);
+bool plugin_layer_parse(struct text name, enum plugin_layer *out);
+const char *plugin_layer_name(enum plugin_layer layer);
+
+/* Names of plugins and capabilities: a lower-case letter, then letters, digits and '_', 64 at most. */
+bool plugin_name_is_valid(struct text name);
+/* MAJOR.MINOR.PATCH in plain numbers. */
+bool plugin_version_is_valid(struct text version);
+
+/* A need "db" is granted by the word alone; "http https://…" by its first word. */
+bool plugin_needs(const struct plugin_definition *plugin, struct text first_word);
+
+const struct declared_error *capability_error(const struct capability *c, struct text code);
+
+#endif

@@ -1,0 +1,114 @@
+#include "contract/type.h"
+
+#include <stdlib.h>
+
+static const char *const kind_names[] = {
+    [CONTRACT_ANY] = "any",         [CONTRACT_BOOLEAN] = "boolean",
+    [CONTRACT_INTEGER] = "integer", [CONTRACT_NUMBER] = "number",
+    [CONTRACT_STRING] = "string",   [CONTRACT_ENUM] = "enum",
+    [CONTRACT_DATE] = "date",       [CONTRACT_TIMESTAMP] = "timestamp",
+    [CONTRACT_UUID] = "uuid",       [CONTRACT_DECIMAL] = "decimal",
+    [CONTRACT_ARRAY] = "array",     [CONTRACT_MAP] = "map",
+    [CONTRACT_OBJECT] = "object",
+};
+
+struct contract_type *contract_type_new(struct arena *arena, enum contract_kind kind)
+{
+    struct contract_type *type = arena_alloc(arena, sizeof *type);
+    if (!type)
+        return NULL;
+    type->kind = kind;
+    type->max_length = SIZE_MAX;
+    return type;
+}
+
+bool contract_kind_parse(struct text name, enum contract_kind *out)
+{
+    for (size_t i = 0; i < sizeof kind_names / sizeof *kind_names; i++) {
+        if (!text_equal(name, text_of(kind_names[i])))
+            continue;
+        *out = (enum contract_kind)i;
+        return true;
+    }
+    return false;
+}
+
+const char *contract_kind_name(enum contract_kind kind)
+{
+    return kind_names[kind];
+}
+
+ptrdiff_t contract_member_find(const struct contract_type *object, struct text name, size_t hint)
+{
+    if (hint < object->count && text_equal(object->members[hint].name, name))
+        return (ptrdiff_t)hint;
+    size_t low = 0, high = object->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = text_compare(name, object->members[middle].name);
+        if (order == 0)
+            return (ptrdiff_t)middle;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return -1;
+}
+
+/* Levenshtein distance of short names; anything longer counts as far away. */
+static size_t edit_distance(struct text a, struct text b)
+{
+    enum { NAME_MAX_COMPARED = 48 };
+    size_t row[NAME_MAX_COMPARED + 1];
+    if (a.len > NAME_MAX_COMPARED || b.len > NAME_MAX_COMPARED)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t above = row[j];
+            size_t cost = diagonal + (a.data[i - 1] != b.data[j - 1]);
+            if (above + 1 < cost)
+                cost = above + 1;
+            if (row[j - 1] + 1 < cost)
+                cost = row[j - 1] + 1;
+            row[j] = cost;
+            diagonal = above;
+        }
+    }
+    return row[b.len];
+}
+
+struct text contract_member_nearest(const struct contract_type *object, struct text name)
+{
+    struct text nearest = {NULL, 0};
+    size_t least = 3;
+    for (size_t i = 0; i < object->count; i++) {
+        size_t distance = edit_distance(object->members[i].name, name);
+        if (distance >= least || distance >= name.len)
+            continue;
+        least = distance;
+        nearest = object->members[i].name;
+    }
+    return nearest;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct contract_member *left = a, *right = b;
+    return text_compare(left->name, right->name);
+}
+
+int contract_members_sort(struct contract_member *members, size_t count, struct pn_error *err)
+{
+    if (count > 1)
+        qsort(members, count, sizeof *members, by_name);
+    for (size_t i = 1; i < count; i++)
+        if (text_equal(members[i - 1].name, members[i].name))
+            return pn_error_set(err, PN_EINVAL, "member '%.*s' is defined twice",
+                                TEXT_ARGS(members[i].name));
+    return 0;
+}

@@ -1,0 +1,140 @@
+#include "lua/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SMALL_MAX = ACCOUNT_STEP * ACCOUNT_CLASSES,
+    CHUNK_FIRST = 4 * 1024,
+    CHUNK_MAX = 64 * 1024,
+};
+
+struct account_chunk {
+    struct account_chunk *next;
+    _Alignas(ACCOUNT_STEP) char data[];
+};
+
+void account_init(struct account *a, size_t limit)
+{
+    *a = (struct account){.limit = limit, .next_chunk = CHUNK_FIRST};
+}
+
+void account_release(struct account *a)
+{
+    while (a->chunks) {
+        struct account_chunk *next = a->chunks->next;
+        free(a->chunks);
+        a->chunks = next;
+    }
+}
+
+#ifdef PINION_POISON
+static void *take(struct account *a, size_t size)
+{
+    (void)a;
+    return malloc(size);
+}
+
+static void give(struct account *a, void *block, size_t size)
+{
+    (void)a;
+    (void)size;
+    free(block);
+}
+#else
+static size_t class_of(size_t size)
+{
+    return (size - 1) / ACCOUNT_STEP;
+}
+
+/* The end of a chunk that is too small for this request is left to the free lists of smaller classes. */
+static void retire_fresh(struct account *a)
+{
+    while (a->fresh_left >= ACCOUNT_STEP) {
+        size_t size = a->fresh_left < SMALL_MAX ? a->fresh_left : (size_t)SMALL_MAX;
+        size_t class = size / ACCOUNT_STEP - 1;
+        *(void **)a->fresh = a->free_blocks[class];
+        a->free_blocks[class] = a->fresh;
+        a->fresh += (class + 1) * ACCOUNT_STEP;
+        a->fresh_left -= (class + 1) * ACCOUNT_STEP;
+    }
+}
+
+static void *take_fresh(struct account *a, size_t rounded)
+{
+    if (a->fresh_left < rounded) {
+        struct account_chunk *chunk = malloc(sizeof *chunk + a->next_chunk);
+        if (!chunk)
+            return NULL;
+        retire_fresh(a);
+        chunk->next = a->chunks;
+        a->chunks = chunk;
+        a->fresh = chunk->data;
+        a->fresh_left = a->next_chunk;
+        if (a->next_chunk < CHUNK_MAX)
+            a->next_chunk *= 2;
+    }
+    void *block = a->fresh;
+    a->fresh += rounded;
+    a->fresh_left -= rounded;
+    return block;
+}
+
+static void *take(struct account *a, size_t size)
+{
+    if (size > SMALL_MAX)
+        return malloc(size);
+    size_t class = class_of(size);
+    void *block = a->free_blocks[class];
+    if (!block)
+        return take_fresh(a, (class + 1) * ACCOUNT_STEP);
+    a->free_blocks[class] = *(void **)block;
+    return block;
+}
+
+static void give(struct account *a, void *block, size_t size)
+{
+    if (size > SMALL_MAX) {
+        free(block);
+        return;
+    }
+    size_t class = class_of(size);
+    *(void **)block = a->free_blocks[class];
+    a->free_blocks[class] = block;
+}
+#endif
+
+static void *move(struct account *a, void *block, size_t old_size, size_t new_size)
+{
+#ifndef PINION_POISON
+    if (old_size <= SMALL_MAX && new_size <= SMALL_MAX && class_of(old_size) == class_of(new_size))
+        return block;
+#endif
+    if (old_size > SMALL_MAX && new_size > SMALL_MAX)
+        return realloc(block, new_size);
+    void *moved = take(a, new_size);
+    if (!moved)
+        return NULL;
+    memcpy(moved, block, old_size < new_size ? old_size : new_size);
+    give(a, block, old_size);
+    return moved;
+}
+
+void *account_alloc(void *user, void *block, size_t old_size, size_t new_size)
+{
+    struct account *a = user;
+    if (!block)
+        old_size = 0; /* Lua passes the kind of object here */
+    if (new_size == 0) {
+        if (old_size)
+            give(a, block, old_size);
+        a->used -= old_size;
+        return NULL;
+    }
+    if (new_size > old_size && (a->used > a->limit || new_size - old_size > a->limit - a->used))
+        return NULL;
+    void *result = old_size ? move(a, block, old_size, new_size) : take(a, new_size);
+    if (result)
+        a->used = a->used - old_size + new_size;
+    return result;
+}

@@ -1,0 +1,154 @@
+#include "lua/call.h"
+
+#include "lua/codec.h"
+
+static int finish(lua_State *L, int status, lua_KContext context)
+{
+    (void)status;
+    (void)context;
+    struct call *call = lua_touserdata(L, 1);
+    const struct contract_type *type = call->capability->output;
+    buffer_clear(call->out); /* what a ctx:fail left that was caught again */
+    call->outcome = CALL_OK;
+    if (type && !codec_encode(L, -1, type, call->out, call->offences))
+        call->outcome = call->out->failed ? CALL_MEMORY : CALL_BAD_OUTPUT;
+    return 0;
+}
+
+/* The whole call, inside its coroutine. stack: call */
+static int enter(lua_State *L)
+{
+    struct call *call = lua_touserdata(L, 1);
+    if (!codec_decode_input(L, call))
+        return 0;
+    lua_rawgeti(L, LUA_REGISTRYINDEX, call->capability->run);
+    ctx_push(L, call);
+    lua_pushvalue(L, 2);
+    lua_callk(L, 2, 1, 0, finish);
+    return finish(L, LUA_OK, 0);
+}
+
+static int new_thread(lua_State *L)
+{
+    int *ref = lua_touserdata(L, 1);
+    lua_newthread(L);
+    lua_pushvalue(L, -1);
+    *ref = luaL_ref(L, LUA_REGISTRYINDEX);
+    return 1;
+}
+
+/* A coroutine that is ready to run, or NULL when there is no memory for one. */
+static lua_State *take_thread(struct vm *vm, int *ref)
+{
+    if (vm->idle_count) {
+        vm->idle_count--;
+        *ref = vm->idle_ref[vm->idle_count];
+        return vm->idle[vm->idle_count];
+    }
+    lua_State *thread = NULL;
+    lua_pushcfunction(vm->main, new_thread);
+    lua_pushlightuserdata(vm->main, ref);
+    if (lua_pcall(vm->main, 1, 1, 0) == LUA_OK)
+        thread = lua_tothread(vm->main, -1);
+    lua_pop(vm->main, 1);
+    return thread;
+}
+
+static void give_thread(struct vm *vm, lua_State *thread, int ref)
+{
+    if (vm->idle_count == VM_THREADS_KEPT) {
+        luaL_unref(vm->main, LUA_REGISTRYINDEX, ref);
+        return;
+    }
+    vm->idle[vm->idle_count] = thread;
+    vm->idle_ref[vm->idle_count++] = ref;
+}
+
+/* stack: call thread */
+static int write_traceback(lua_State *L)
+{
+    struct call *call = lua_touserdata(L, 1);
+    lua_State *thread = lua_touserdata(L, 2);
+    luaL_traceback(L, thread, NULL, 0);
+    size_t len;
+    const char *text = lua_tolstring(L, -1, &len);
+    buffer_append_char(call->message, '\n');
+    buffer_append(call->message, text, len);
+    return 0;
+}
+
+static void describe_error(struct call *call, lua_State *thread)
+{
+    struct vm *vm = call->vm;
+    if (lua_type(thread, -1) == LUA_TSTRING) {
+        struct text text;
+        text.data = lua_tolstring(thread, -1, &text.len);
+        buffer_append_text(call->message, text);
+        if (text.data == vm->raised_text)
+            call->code = vm->raised_code;
+    } else {
+        buffer_printf(call->message, "an error of type %s was raised", luaL_typename(thread, -1));
+    }
+    call->message_len = call->message->len;
+    lua_pushcfunction(vm->main, write_traceback);
+    lua_pushlightuserdata(vm->main, call);
+    lua_pushlightuserdata(vm->main, thread);
+    if (lua_pcall(vm->main, 2, 0, 0) != LUA_OK)
+        lua_pop(vm->main, 1); /* the message alone must do */
+}
+
+static void take_failure(struct call *call, lua_State *thread, int status)
+{
+    if (status == LUA_YIELD) {
+        call->outcome = CALL_ERROR;
+        buffer_append_string(call->message, "the handler yielded outside a coroutine of its own");
+        call->message_len = call->message->len;
+    } else if (status == LUA_ERRMEM) {
+        call->outcome = CALL_MEMORY;
+    } else if (ctx_fail_marker(thread, -1) && call->failure) {
+        call->outcome = CALL_FAILED;
+    } else {
+        call->outcome = CALL_ERROR;
+        describe_error(call, thread);
+    }
+}
+
+static void prepare(struct vm *vm, struct call *call)
+{
+    call->vm = vm;
+    call->serial = ++vm->calls;
+    call->outcome = CALL_ERROR;
+    call->code = PN_ESCRIPT;
+    call->failure = NULL;
+    call->message_len = 0;
+    buffer_clear(call->out);
+    buffer_clear(call->message);
+    contract_offences_clear(call->offences);
+    vm->raised_text = NULL;
+}
+
+void call_run(struct vm *vm, struct call *call)
+{
+    int ref = LUA_NOREF, results = 0;
+    prepare(vm, call);
+    lua_State *thread = take_thread(vm, &ref);
+    if (!thread) {
+        call->outcome = CALL_MEMORY;
+        return;
+    }
+    struct call *outer = vm->current;
+    vm->current = call;
+    lua_pushcfunction(thread, enter);
+    lua_pushlightuserdata(thread, call);
+    int status = lua_resume(thread, vm->main, 1, &results);
+    if (status == LUA_OK) {
+        lua_settop(thread, 0);
+    } else {
+        take_failure(call, thread, status);
+        lua_closethread(thread,
+                        vm->main); /* closes pending variables, and makes the coroutine new */
+        lua_settop(thread, 0);
+    }
+    vm->current = outer;
+    give_thread(vm, thread, ref);
+}

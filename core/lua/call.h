@@ -1,0 +1,71 @@
+/*
+ * Call: one run of a capability's handler, from its input's text to its output's text.
+ *
+ * The caller fills `in`, starts it, and reads the outcome when call_run returns. The struct belongs to the caller;
+ * `out` is a buffer of the caller's that receives the answer's JSON. Decoding, handler and encoding happen inside one
+ * coroutine under one protected resume.
+ */
+#ifndef PINION_LUA_CALL_H
+#define PINION_LUA_CALL_H
+
+#include "base/buffer.h"
+#include "contract/capability.h"
+#include "contract/offence.h"
+#include "lua/vm.h"
+
+/* A path or query parameter, decoded; it is converted by the type of the input's member of that name. */
+struct call_parameter {
+    struct text name, value;
+};
+
+struct call_header {
+    struct text name, value;
+};
+
+/* What ctx tells about the request. Borrowed during the call. */
+struct call_origin {
+    struct text method, path; /* len 0 when it did not come over HTTP */
+    const struct call_header *headers;
+    size_t header_count;
+    struct text trace_id;   /* 32 hex digits */
+    struct text generation; /* "orders@1.4.0#7" */
+};
+
+struct call_input {
+    struct text body; /* JSON, or len 0 for an empty object */
+    const struct call_parameter *parameters;
+    size_t parameter_count;
+};
+
+enum call_outcome {
+    CALL_OK,         /* out: the output's JSON (empty when the capability declares no output) */
+    CALL_BAD_JSON,   /* message: place and reason */
+    CALL_BAD_INPUT,  /* offences */
+    CALL_FAILED,     /* failure: the declared error; out: its details' JSON, or empty */
+    CALL_BAD_OUTPUT, /* offences */
+    CALL_ERROR,      /* message and traceback; code says more (PN_ESCRIPT, PN_EFULL, …) */
+    CALL_MEMORY      /* the generation's memory account is used up */
+};
+
+struct call {
+    const struct capability *capability;
+    struct call_input in;
+    const struct call_origin *origin;
+    struct buffer *out;
+    struct contract_offences *offences; /* the caller's, cleared by call_run */
+
+    /* the outcome */
+    enum call_outcome outcome;
+    int code;
+    const struct declared_error *failure;
+    struct buffer *message; /* the caller's: error text, then (after a line feed) the traceback */
+    size_t message_len;     /* of the error text alone */
+
+    /* used by lua/ while it runs */
+    struct vm *vm;
+    uint64_t serial;
+};
+
+void call_run(struct vm *vm, struct call *call);
+
+#endif

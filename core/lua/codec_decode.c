@@ -1,0 +1,463 @@
+/*
+ * JSON text → Lua values along a contract. Every decode_… pushes exactly one value, nil after an offence, so that the walk
+ * goes on and finds further offences; false means the text itself is broken and the walk ends.
+ */
+#include "lua/codec.h"
+
+#include "contract/check.h"
+#include "json/reader.h"
+
+#include <math.h>
+#include <stdio.h>
+
+enum { SEEN_WORDS = CONTRACT_MEMBERS_MAX / 64 };
+
+struct decoder {
+    lua_State *L;
+    struct json_reader reader;
+    struct contract_offences *offences;
+};
+
+struct seen {
+    uint64_t bits[SEEN_WORDS];
+};
+
+const struct contract_type codec_any = {
+    .kind = CONTRACT_ANY, .max_length = SIZE_MAX, .nullable = true};
+
+static bool decode_value(struct decoder *d, const struct contract_type *type,
+                         const struct contract_path *at, enum json_token token);
+
+static bool seen_mark(struct seen *s, size_t i)
+{
+    uint64_t bit = UINT64_C(1) << (i % 64);
+    bool before = s->bits[i / 64] & bit;
+    s->bits[i / 64] |= bit;
+    return before;
+}
+
+static bool seen_has(const struct seen *s, size_t i)
+{
+    return s->bits[i / 64] >> (i % 64) & 1;
+}
+
+static struct text token_text(const struct decoder *d, enum json_token token)
+{
+    switch (token) {
+    case JSON_OBJECT_BEGIN:
+        return TEXT("object");
+    case JSON_ARRAY_BEGIN:
+        return TEXT("array");
+    case JSON_STRING:
+        return TEXT("string");
+    case JSON_TRUE:
+    case JSON_FALSE:
+        return TEXT("boolean");
+    case JSON_NULL:
+        return TEXT("null");
+    default:
+        return d->reader.text; /* a number, as it was written */
+    }
+}
+
+/* The value does not fit: noted, passed over, nil in its place. */
+static bool mismatch(struct decoder *d, const struct contract_type *type,
+                     const struct contract_path *at, enum json_token token)
+{
+    contract_offend(d->offences, at, token_text(d, token), "%s%s", contract_kind_name(type->kind),
+                    type->nullable ? " or null" : "");
+    lua_pushnil(d->L);
+    return json_reader_skip(&d->reader, token) == 0;
+}
+
+static bool decode_integer(struct decoder *d, const struct contract_type *type,
+                           const struct contract_path *at, enum json_token token)
+{
+    int64_t value = d->reader.integer;
+    if (token == JSON_NUMBER) {
+        /* JSON Schema's reading: 1.0 and 1e2 are integers. 2^63 itself is not representable. */
+        double number = d->reader.number;
+        if (number != floor(number) || number < -0x1p63 || number >= 0x1p63)
+            return mismatch(d, type, at, token);
+        value = (int64_t)number;
+    } else if (token == JSON_BIG_INTEGER) {
+        contract_offend(d->offences, at, d->reader.text, "integer of 64 bits");
+        lua_pushnil(d->L);
+        return true;
+    } else if (token != JSON_INTEGER) {
+        return mismatch(d, type, at, token);
+    }
+    contract_check_integer(type, value, at, d->offences);
+    lua_pushinteger(d->L, value);
+    return true;
+}
+
+static bool decode_number(struct decoder *d, const struct contract_type *type,
+                          const struct contract_path *at, enum json_token token)
+{
+    if (token == JSON_INTEGER) {
+        contract_check_integer(type, d->reader.integer, at, d->offences);
+        lua_pushinteger(d->L, d->reader.integer);
+        return true;
+    }
+    if (token != JSON_NUMBER && token != JSON_BIG_INTEGER)
+        return mismatch(d, type, at, token);
+    contract_check_number(type, d->reader.number, at, d->offences);
+    lua_pushnumber(d->L, d->reader.number);
+    return true;
+}
+
+static bool decode_string(struct decoder *d, const struct contract_type *type,
+                          const struct contract_path *at, enum json_token token)
+{
+    if (token != JSON_STRING)
+        return mismatch(d, type, at, token);
+    contract_check_string(type, d->reader.text, at, d->offences);
+    lua_pushlstring(d->L, d->reader.text.data, d->reader.text.len);
+    return true;
+}
+
+/* In arrays, maps and any, a nil would be a hole: null stays visible there. */
+static bool decode_item(struct decoder *d, const struct contract_type *type,
+                        const struct contract_path *at, enum json_token token)
+{
+    if (token != JSON_NULL || !type->nullable)
+        return decode_value(d, type, at, token);
+    codec_push_null(d->L);
+    return true;
+}
+
+static bool decode_array(struct decoder *d, const struct contract_type *type,
+                         const struct contract_path *up)
+{
+    const struct contract_type *of = type->kind == CONTRACT_ANY ? &codec_any : type->of;
+    struct contract_path at = {up, {NULL, 0}, 0};
+    lua_createtable(d->L, 4, 0);
+    for (;; at.index++) {
+        enum json_token token = json_reader_next(&d->reader);
+        if (token == JSON_ARRAY_END)
+            break;
+        if (token == JSON_ERROR || !decode_item(d, of, &at, token))
+            return false;
+        lua_rawseti(d->L, -2, (lua_Integer)at.index + 1);
+    }
+    contract_check_count(type, at.index, up, d->offences);
+    if (type->kind == CONTRACT_ANY) {
+        codec_push_array_meta(d->L);
+        lua_setmetatable(d->L, -2);
+    }
+    return true;
+}
+
+/* stack on entry: table key; both stay */
+static void refuse_duplicate(struct decoder *d, const struct contract_path *at)
+{
+    lua_pushvalue(d->L, -1);
+    lua_rawget(d->L, -3);
+    if (!lua_isnil(d->L, -1))
+        contract_offend(d->offences, at, TEXT("a second one"), "each member once");
+    lua_pop(d->L, 1);
+}
+
+static bool decode_map(struct decoder *d, const struct contract_type *type,
+                       const struct contract_path *up)
+{
+    const struct contract_type *of = type->kind == CONTRACT_ANY ? &codec_any : type->of;
+    size_t count = 0;
+    lua_createtable(d->L, 0, 4);
+    for (;; count++) {
+        enum json_token token = json_reader_next(&d->reader);
+        if (token == JSON_OBJECT_END)
+            break;
+        if (token != JSON_KEY)
+            return false;
+        lua_pushlstring(d->L, d->reader.text.data, d->reader.text.len);
+        struct contract_path at = {up, {NULL, 0}, 0};
+        at.name.data = lua_tolstring(d->L, -1, &at.name.len);
+        refuse_duplicate(d, &at);
+        token = json_reader_next(&d->reader);
+        if (token == JSON_ERROR || !decode_item(d, of, &at, token))
+            return false;
+        lua_rawset(d->L, -3);
+    }
+    contract_check_count(type, count, up, d->offences);
+    return true;
+}
+
+/* A member's value; its nil means absent, so null is kept visible where absence is something else. */
+static bool decode_member_value(struct decoder *d, const struct contract_type *type,
+                                const struct contract_path *at)
+{
+    enum json_token token = json_reader_next(&d->reader);
+    if (token == JSON_ERROR)
+        return false;
+    if (token == JSON_NULL && type->nullable && type->optional) {
+        codec_push_null(d->L);
+        return true;
+    }
+    return decode_value(d, type, at, token);
+}
+
+static bool decode_unknown_member(struct decoder *d, const struct contract_type *type,
+                                  const struct contract_path *up)
+{
+    struct contract_path at = {up, d->reader.text, 0};
+    struct text nearest = contract_member_nearest(type, at.name);
+    if (nearest.len)
+        contract_offend(d->offences, &at, TEXT("an unknown member"),
+                        "no such member (did you mean '%.*s'?)", TEXT_ARGS(nearest));
+    else
+        contract_offend(d->offences, &at, TEXT("an unknown member"), "no such member");
+    enum json_token token = json_reader_next(&d->reader);
+    return token != JSON_ERROR && json_reader_skip(&d->reader, token) == 0;
+}
+
+/* The members of the object whose `{` was just read, into the table on top. */
+static bool decode_members(struct decoder *d, const struct contract_type *type,
+                           const struct contract_path *up, struct seen *seen)
+{
+    size_t hint = 0;
+    for (;;) {
+        enum json_token token = json_reader_next(&d->reader);
+        if (token == JSON_OBJECT_END)
+            return true;
+        if (token != JSON_KEY)
+            return false;
+        ptrdiff_t i = contract_member_find(type, d->reader.text, hint);
+        if (i < 0) {
+            if (!decode_unknown_member(d, type, up))
+                return false;
+            continue;
+        }
+        hint = (size_t)i + 1;
+        const struct contract_member *member = &type->members[i];
+        struct contract_path at = {up, member->name, 0};
+        if (seen_mark(seen, (size_t)i))
+            contract_offend(d->offences, &at, TEXT("a second one"), "each member once");
+        lua_pushlstring(d->L, member->name.data, member->name.len);
+        if (!decode_member_value(d, member->type, &at))
+            return false;
+        lua_rawset(d->L, -3);
+    }
+}
+
+static void push_default(struct decoder *d, const struct contract_type *type,
+                         const struct contract_path *at)
+{
+    struct json_reader outer = d->reader;
+    json_reader_init(&d->reader, type->default_json, outer.scratch);
+    decode_value(d, type, at, json_reader_next(&d->reader));
+    d->reader = outer;
+}
+
+static void complete_members(struct decoder *d, const struct contract_type *type,
+                             const struct contract_path *up, const struct seen *seen)
+{
+    for (size_t i = 0; i < type->count; i++) {
+        const struct contract_member *member = &type->members[i];
+        if (seen_has(seen, i))
+            continue;
+        struct contract_path at = {up, member->name, 0};
+        if (member->type->default_json.len) {
+            lua_pushlstring(d->L, member->name.data, member->name.len);
+            push_default(d, member->type, &at);
+            lua_rawset(d->L, -3);
+        } else if (!member->type->optional) {
+            contract_offend(d->offences, &at, TEXT("nothing"), "%s",
+                            contract_kind_name(member->type->kind));
+        }
+    }
+}
+
+static bool decode_object(struct decoder *d, const struct contract_type *type,
+                          const struct contract_path *at)
+{
+    struct seen seen = {{0}};
+    lua_createtable(d->L, 0, (int)type->count);
+    if (!decode_members(d, type, at, &seen))
+        return false;
+    complete_members(d, type, at, &seen);
+    return true;
+}
+
+static bool decode_any(struct decoder *d, const struct contract_path *at, enum json_token token)
+{
+    switch (token) {
+    case JSON_NULL:
+        codec_push_null(d->L);
+        return true;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        lua_pushboolean(d->L, token == JSON_TRUE);
+        return true;
+    case JSON_STRING:
+        return decode_string(d, &codec_any, at, token);
+    case JSON_INTEGER:
+    case JSON_BIG_INTEGER:
+        return decode_integer(d, &codec_any, at, token);
+    case JSON_NUMBER:
+        lua_pushnumber(d->L, d->reader.number);
+        return true;
+    case JSON_ARRAY_BEGIN:
+        return decode_array(d, &codec_any, at);
+    default:
+        return decode_map(d, &codec_any, at);
+    }
+}
+
+static bool decode_value(struct decoder *d, const struct contract_type *type,
+                         const struct contract_path *at, enum json_token token)
+{
+    luaL_checkstack(d->L, 8, "json");
+    if (token == JSON_NULL && type->nullable && type->kind != CONTRACT_ANY) {
+        lua_pushnil(d->L);
+        return true;
+    }
+    switch (type->kind) {
+    case CONTRACT_ANY:
+        return decode_any(d, at, token);
+    case CONTRACT_BOOLEAN:
+        if (token != JSON_TRUE && token != JSON_FALSE)
+            return mismatch(d, type, at, token);
+        lua_pushboolean(d->L, token == JSON_TRUE);
+        return true;
+    case CONTRACT_INTEGER:
+        return decode_integer(d, type, at, token);
+    case CONTRACT_NUMBER:
+        return decode_number(d, type, at, token);
+    case CONTRACT_ARRAY:
+        return token == JSON_ARRAY_BEGIN ? decode_array(d, type, at) : mismatch(d, type, at, token);
+    case CONTRACT_MAP:
+        return token == JSON_OBJECT_BEGIN ? decode_map(d, type, at) : mismatch(d, type, at, token);
+    case CONTRACT_OBJECT:
+        return token == JSON_OBJECT_BEGIN ? decode_object(d, type, at)
+                                          : mismatch(d, type, at, token);
+    default:
+        return decode_string(d, type, at, token);
+    }
+}
+
+/* A parameter's text becomes JSON's token of the same meaning, and is then decoded like one. */
+static enum json_token parameter_token(struct decoder *d, const struct contract_type *type,
+                                       struct text value)
+{
+    if (type->kind == CONTRACT_BOOLEAN)
+        return text_equal(value, TEXT("true"))    ? JSON_TRUE
+               : text_equal(value, TEXT("false")) ? JSON_FALSE
+                                                  : JSON_STRING;
+    bool numeric = type->kind == CONTRACT_INTEGER || type->kind == CONTRACT_NUMBER;
+    if (numeric) {
+        json_reader_init(&d->reader, value, d->reader.scratch);
+        enum json_token token = json_reader_next(&d->reader);
+        bool whole = token == JSON_INTEGER || token == JSON_NUMBER || token == JSON_BIG_INTEGER;
+        if (whole && d->reader.text.len == value.len)
+            return token;
+    }
+    d->reader.text = value;
+    return JSON_STRING;
+}
+
+static void decode_parameter_value(struct decoder *d, const struct contract_type *type,
+                                   struct text value, const struct contract_path *at)
+{
+    enum json_token token = parameter_token(d, type, value);
+    bool composite =
+        type->kind == CONTRACT_ARRAY || type->kind == CONTRACT_MAP || type->kind == CONTRACT_OBJECT;
+    bool scalar_mismatch =
+        token == JSON_STRING && (type->kind == CONTRACT_INTEGER || type->kind == CONTRACT_NUMBER ||
+                                 type->kind == CONTRACT_BOOLEAN);
+    if (!composite && !scalar_mismatch) {
+        decode_value(d, type, at, token);
+        return;
+    }
+    contract_offend(d->offences, at, value, "%s", contract_kind_name(type->kind));
+    lua_pushnil(d->L);
+}
+
+/* Repeated parameters of one name are the items of an array. */
+static void decode_parameter_array(struct decoder *d, const struct call_input *in,
+                                   const struct contract_member *member,
+                                   const struct contract_path *up)
+{
+    struct contract_path at = {up, {NULL, 0}, 0};
+    lua_createtable(d->L, 4, 0);
+    for (size_t i = 0; i < in->parameter_count; i++) {
+        if (!text_equal(in->parameters[i].name, member->name))
+            continue;
+        decode_parameter_value(d, member->type->of, in->parameters[i].value, &at);
+        lua_rawseti(d->L, -2, (lua_Integer)++at.index);
+    }
+    contract_check_count(member->type, at.index, up, d->offences);
+}
+
+static void decode_parameters(struct decoder *d, const struct call_input *in,
+                              const struct contract_type *type, struct seen *seen)
+{
+    struct contract_path root = {NULL, {NULL, 0}, 0};
+    struct seen arrays = {{0}};
+    for (size_t i = 0; i < in->parameter_count; i++) {
+        struct text name = in->parameters[i].name;
+        struct contract_path at = {&root, name, 0};
+        ptrdiff_t m = contract_member_find(type, name, SIZE_MAX);
+        if (m < 0) {
+            contract_offend(d->offences, &at, TEXT("an unknown parameter"), "no such member");
+            continue;
+        }
+        const struct contract_member *member = &type->members[m];
+        bool array = member->type->kind == CONTRACT_ARRAY;
+        if (array && seen_mark(&arrays, (size_t)m))
+            continue;
+        if (seen_mark(seen, (size_t)m)) {
+            contract_offend(d->offences, &at, TEXT("a second one"), "each member once");
+            continue;
+        }
+        lua_pushlstring(d->L, name.data, name.len);
+        if (array)
+            decode_parameter_array(d, in, member, &at);
+        else
+            decode_parameter_value(d, member->type, in->parameters[i].value, &at);
+        lua_rawset(d->L, -3);
+    }
+}
+
+static bool decode_body(struct decoder *d, const struct call *call,
+                        const struct contract_path *root, struct seen *seen)
+{
+    json_reader_init(&d->reader, call->in.body, d->reader.scratch);
+    enum json_token token = json_reader_next(&d->reader);
+    if (token == JSON_ERROR)
+        return false;
+    if (token != JSON_OBJECT_BEGIN) {
+        contract_offend(d->offences, root, token_text(d, token), "object");
+        return json_reader_skip(&d->reader, token) == 0 && json_reader_next(&d->reader) == JSON_END;
+    }
+    return decode_members(d, call->capability->input, root, seen) &&
+           json_reader_next(&d->reader) == JSON_END;
+}
+
+bool codec_decode_input(lua_State *L, struct call *call)
+{
+    const struct contract_type *type = call->capability->input;
+    struct contract_path root = {NULL, {NULL, 0}, 0};
+    struct seen seen = {{0}};
+    struct decoder d = {.L = L, .offences = call->offences};
+    d.reader.scratch = call->out; /* empty until the answer is encoded */
+    int top = lua_gettop(L);
+    lua_createtable(L, 0, (int)type->count);
+    if (call->in.body.len && !decode_body(&d, call, &root, &seen)) {
+        struct pn_error err;
+        json_reader_error(&d.reader, &err);
+        buffer_append_string(call->message, err.message);
+        call->outcome = CALL_BAD_JSON;
+        lua_settop(L, top);
+        return false;
+    }
+    decode_parameters(&d, &call->in, type, &seen);
+    complete_members(&d, type, &root, &seen);
+    buffer_clear(call->out);
+    if (call->offences->count == 0)
+        return true;
+    call->outcome = CALL_BAD_INPUT;
+    lua_settop(L, top);
+    return false;
+}

@@ -1,0 +1,344 @@
+/*
+ * Lua values → JSON text along a contract. Tables are read raw: no metamethod of a plugin runs here.
+ */
+#include "lua/codec.h"
+
+#include "contract/check.h"
+#include "json/writer.h"
+
+#include <math.h>
+#include <stdio.h>
+
+struct encoder {
+    lua_State *L;
+    struct buffer *out;
+    struct contract_offences *offences;
+    int depth;
+};
+
+static const char null_marker = 0;
+static const char array_marker = 0;
+
+static void encode_value(struct encoder *e, const struct contract_type *type,
+                         const struct contract_path *at);
+
+void codec_push_null(lua_State *L)
+{
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&null_marker);
+}
+
+bool codec_is_null(lua_State *L, int index)
+{
+    return lua_touserdata(L, index) == (const void *)&null_marker && lua_islightuserdata(L, index);
+}
+
+void codec_push_array_meta(lua_State *L)
+{
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, &array_marker) == LUA_TTABLE)
+        return;
+    lua_pop(L, 1);
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "array");
+    lua_setfield(L, -2, "__metatable");
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &array_marker);
+}
+
+static bool is_marked_array(lua_State *L, int index)
+{
+    if (!lua_getmetatable(L, index))
+        return false;
+    codec_push_array_meta(L);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
+
+/* What stands on top, in words. The text is valid while the value stands. */
+static struct text describe(lua_State *L)
+{
+    if (codec_is_null(L, -1))
+        return TEXT("null");
+    if (lua_type(L, -1) == LUA_TNIL)
+        return TEXT("nothing");
+    return text_of(luaL_typename(L, -1));
+}
+
+static void mismatch(struct encoder *e, const struct contract_type *type,
+                     const struct contract_path *at)
+{
+    contract_offend(e->offences, at, describe(e->L), "%s%s", contract_kind_name(type->kind),
+                    type->nullable ? " or null" : "");
+}
+
+static void encode_integer(struct encoder *e, const struct contract_type *type,
+                           const struct contract_path *at)
+{
+    int exact = 0;
+    lua_Integer value = lua_type(e->L, -1) == LUA_TNUMBER ? lua_tointegerx(e->L, -1, &exact) : 0;
+    if (exact) {
+        contract_check_integer(type, value, at, e->offences);
+        json_write_integer(e->out, value);
+        return;
+    }
+    if (lua_type(e->L, -1) != LUA_TNUMBER) {
+        mismatch(e, type, at);
+        return;
+    }
+    char got[40];
+    snprintf(got, sizeof got, "number %.17g", lua_tonumber(e->L, -1));
+    contract_offend(e->offences, at, text_of(got), "integer");
+}
+
+static void encode_number(struct encoder *e, const struct contract_type *type,
+                          const struct contract_path *at)
+{
+    if (lua_type(e->L, -1) != LUA_TNUMBER) {
+        mismatch(e, type, at);
+        return;
+    }
+    if (lua_isinteger(e->L, -1)) {
+        encode_integer(e, type, at);
+        return;
+    }
+    double value = lua_tonumber(e->L, -1);
+    if (json_write_number(e->out, value) != 0) {
+        contract_offend(e->offences, at, isnan(value) ? TEXT("not a number") : TEXT("infinity"),
+                        "number");
+        return;
+    }
+    contract_check_number(type, value, at, e->offences);
+}
+
+static void encode_string(struct encoder *e, const struct contract_type *type,
+                          const struct contract_path *at)
+{
+    if (lua_type(e->L, -1) != LUA_TSTRING) {
+        mismatch(e, type, at);
+        return;
+    }
+    struct text value;
+    value.data = lua_tolstring(e->L, -1, &value.len);
+    if (json_write_string_checked(e->out, value) != 0)
+        contract_offend(e->offences, at, TEXT("bytes that are not UTF-8"), "string");
+    else if (type->kind != CONTRACT_ANY)
+        contract_check_string(type, value, at, e->offences);
+}
+
+/* How many pairs the table on top has; stops at `enough`. */
+static size_t count_pairs(lua_State *L, size_t enough)
+{
+    size_t count = 0;
+    lua_pushnil(L);
+    while (lua_next(L, -2)) {
+        lua_pop(L, 1);
+        if (++count >= enough) {
+            lua_pop(L, 1);
+            break;
+        }
+    }
+    return count;
+}
+
+static void encode_array(struct encoder *e, const struct contract_type *type,
+                         const struct contract_path *up)
+{
+    const struct contract_type *of = type->kind == CONTRACT_ANY ? &codec_any : type->of;
+    size_t length = lua_rawlen(e->L, -1);
+    struct contract_path at = {up, {NULL, 0}, 0};
+    contract_check_count(type, length, up, e->offences);
+    if (count_pairs(e->L, length + 1) != length) {
+        contract_offend(e->offences, up, TEXT("a table with holes or named members"),
+                        "array of items 1 to n");
+        return;
+    }
+    buffer_append_char(e->out, '[');
+    for (; at.index < length && e->offences->count < CONTRACT_OFFENCES_MAX; at.index++) {
+        if (at.index)
+            buffer_append_char(e->out, ',');
+        lua_rawgeti(e->L, -1, (lua_Integer)at.index + 1);
+        encode_value(e, of, &at);
+        lua_pop(e->L, 1);
+    }
+    buffer_append_char(e->out, ']');
+}
+
+static void encode_map(struct encoder *e, const struct contract_type *type,
+                       const struct contract_path *up)
+{
+    const struct contract_type *of = type->kind == CONTRACT_ANY ? &codec_any : type->of;
+    size_t count = 0;
+    buffer_append_char(e->out, '{');
+    lua_pushnil(e->L);
+    while (lua_next(e->L, -2)) {
+        struct contract_path at = {up, {NULL, 0}, 0};
+        if (lua_type(e->L, -2) != LUA_TSTRING) {
+            contract_offend(e->offences, up, TEXT("a key that is not a string"),
+                            "members named by strings");
+            lua_pop(e->L, 2);
+            break;
+        }
+        at.name.data = lua_tolstring(e->L, -2, &at.name.len);
+        if (count++)
+            buffer_append_char(e->out, ',');
+        if (json_write_string_checked(e->out, at.name) != 0)
+            contract_offend(e->offences, up, TEXT("a key that is not UTF-8"),
+                            "members named by strings");
+        buffer_append_char(e->out, ':');
+        encode_value(e, of, &at);
+        lua_pop(e->L, 1);
+    }
+    contract_check_count(type, count, up, e->offences);
+    buffer_append_char(e->out, '}');
+}
+
+/* Only called when the count says that there is one. */
+static void offend_extra(struct encoder *e, const struct contract_type *type,
+                         const struct contract_path *up)
+{
+    lua_pushnil(e->L);
+    while (lua_next(e->L, -2)) {
+        lua_pop(e->L, 1);
+        struct contract_path at = {up, TEXT("(not a string)"), 0};
+        if (lua_type(e->L, -1) == LUA_TSTRING)
+            at.name.data = lua_tolstring(e->L, -1, &at.name.len);
+        if (lua_type(e->L, -1) == LUA_TSTRING && contract_member_find(type, at.name, SIZE_MAX) >= 0)
+            continue;
+        contract_offend(e->offences, &at, TEXT("an unknown member"), "no such member");
+    }
+}
+
+/* Writes the separator and the name, then the value on top. */
+static void encode_member(struct encoder *e, const struct contract_member *member,
+                          const struct contract_path *up, bool *first)
+{
+    struct contract_path at = {up, member->name, 0};
+    if (!*first)
+        buffer_append_char(e->out, ',');
+    *first = false;
+    buffer_append_text(e->out, member->json_name);
+    encode_value(e, member->type, &at);
+}
+
+static void encode_object(struct encoder *e, const struct contract_type *type,
+                          const struct contract_path *up)
+{
+    bool first = true;
+    size_t present = 0;
+    buffer_append_char(e->out, '{');
+    for (size_t i = 0; i < type->count; i++) {
+        const struct contract_member *member = &type->members[i];
+        lua_pushlstring(e->L, member->name.data, member->name.len);
+        bool absent = lua_rawget(e->L, -2) == LUA_TNIL;
+        present += !absent;
+        if (!absent || (!member->type->optional && !member->type->default_json.len))
+            encode_member(e, member, up, &first);
+        lua_pop(e->L, 1);
+    }
+    buffer_append_char(e->out, '}');
+    if (count_pairs(e->L, present + 1) != present)
+        offend_extra(e, type, up);
+}
+
+static void encode_table_as_any(struct encoder *e, const struct contract_path *at)
+{
+    bool array = lua_rawlen(e->L, -1) > 0 || is_marked_array(e->L, -1);
+    if (array)
+        encode_array(e, &codec_any, at);
+    else
+        encode_map(e, &codec_any, at);
+}
+
+static void encode_any(struct encoder *e, const struct contract_path *at)
+{
+    switch (lua_type(e->L, -1)) {
+    case LUA_TNIL:
+        json_write_null(e->out);
+        return;
+    case LUA_TBOOLEAN:
+        json_write_bool(e->out, lua_toboolean(e->L, -1));
+        return;
+    case LUA_TNUMBER:
+        encode_number(e, &codec_any, at);
+        return;
+    case LUA_TSTRING:
+        encode_string(e, &codec_any, at);
+        return;
+    case LUA_TTABLE:
+        encode_table_as_any(e, at);
+        return;
+    default:
+        mismatch(e, &codec_any, at);
+    }
+}
+
+static void encode_composite(struct encoder *e, const struct contract_type *type,
+                             const struct contract_path *at)
+{
+    if (lua_type(e->L, -1) != LUA_TTABLE)
+        mismatch(e, type, at);
+    else if (type->kind == CONTRACT_ARRAY)
+        encode_array(e, type, at);
+    else if (type->kind == CONTRACT_MAP)
+        encode_map(e, type, at);
+    else
+        encode_object(e, type, at);
+}
+
+static void encode_value(struct encoder *e, const struct contract_type *type,
+                         const struct contract_path *at)
+{
+    luaL_checkstack(e->L, 8, "json");
+    bool null = lua_isnil(e->L, -1) || codec_is_null(e->L, -1);
+    if (null && (type->nullable || type->kind == CONTRACT_ANY)) {
+        json_write_null(e->out);
+        return;
+    }
+    if (e->out->len > CODEC_OUTPUT_MAX) {
+        contract_offend(e->offences, at, TEXT("a larger one"), "an answer of at most %d bytes",
+                        CODEC_OUTPUT_MAX);
+        return;
+    }
+    if (e->depth >= CONTRACT_DEPTH_MAX) {
+        contract_offend(e->offences, at, TEXT("a deeper one"), "at most %d levels",
+                        CONTRACT_DEPTH_MAX);
+        return;
+    }
+    e->depth++;
+    switch (type->kind) {
+    case CONTRACT_ANY:
+        encode_any(e, at);
+        break;
+    case CONTRACT_BOOLEAN:
+        if (!lua_isboolean(e->L, -1))
+            mismatch(e, type, at);
+        json_write_bool(e->out, lua_toboolean(e->L, -1));
+        break;
+    case CONTRACT_INTEGER:
+        encode_integer(e, type, at);
+        break;
+    case CONTRACT_NUMBER:
+        encode_number(e, type, at);
+        break;
+    case CONTRACT_ARRAY:
+    case CONTRACT_MAP:
+    case CONTRACT_OBJECT:
+        encode_composite(e, type, at);
+        break;
+    default:
+        encode_string(e, type, at);
+    }
+    e->depth--;
+}
+
+bool codec_encode(lua_State *L, int index, const struct contract_type *type, struct buffer *out,
+                  struct contract_offences *offences)
+{
+    struct encoder e = {.L = L, .out = out, .offences = offences};
+    struct contract_path root = {NULL, {NULL, 0}, 0};
+    size_t before = offences->count;
+    lua_pushvalue(L, index);
+    encode_value(&e, type, &root);
+    lua_pop(L, 1);
+    return offences->count == before && !out->failed;
+}

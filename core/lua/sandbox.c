@@ -1,0 +1,275 @@
+/*
+ * What plugin code finds in its globals: an allow-list of the standard libraries, and its own require.
+ *
+ * require finds "pinion", "pinion.…" (the prelude) and the plugin's own files ("lib.money" is lib/money.lua), each run once.
+ */
+#include "lua/codec.h"
+#include "lua/state.h"
+
+#include "base/embedded.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+extern const struct embedded_file prelude_files[];
+
+enum { MODULE_NAME_MAX = 128 };
+
+static const char loading_marker = 0;
+
+static int refuse_gc(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    if (lua_type(L, 2) == LUA_TTABLE) {
+        lua_pushliteral(L, "__gc");
+        if (lua_rawget(L, 2) != LUA_TNIL)
+            return luaL_error(L, "setmetatable: '__gc' is not available");
+        lua_pop(L, 1);
+    }
+    int top = lua_gettop(L);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, top, 1);
+    return 1;
+}
+
+static int count_memory(lua_State *L)
+{
+    const char *option = luaL_optstring(L, 1, "count");
+    if (strcmp(option, "count") != 0)
+        return luaL_error(L, "collectgarbage: only \"count\" is available, got '%s'", option);
+    lua_pushnumber(L, (lua_Number)vm_of(L)->account.used / 1024);
+    return 1;
+}
+
+static int load_text(lua_State *L)
+{
+    if (lua_type(L, 1) != LUA_TSTRING)
+        return luaL_error(L, "load: only source text can be loaded, got %s", luaL_typename(L, 1));
+    size_t len;
+    const char *text = lua_tolstring(L, 1, &len);
+    const char *name = luaL_optstring(L, 2, "=load");
+    bool has_environment = lua_gettop(L) >= 4;
+    if (luaL_loadbufferx(L, text, len, name, "t") != LUA_OK) {
+        lua_pushnil(L);
+        lua_insert(L, -2);
+        return 2;
+    }
+    if (has_environment) {
+        lua_pushvalue(L, 4);
+        if (!lua_setupvalue(L, -2, 1))
+            lua_pop(L, 1);
+    }
+    return 1;
+}
+
+/* print goes to the host's log: a plugin has no standard output. */
+static int print_to_log(lua_State *L)
+{
+    luaL_Buffer b;
+    int count = lua_gettop(L);
+    luaL_buffinit(L, &b);
+    for (int i = 1; i <= count; i++) {
+        if (i > 1)
+            luaL_addchar(&b, '\t');
+        luaL_tolstring(L, i, NULL);
+        luaL_addvalue(&b);
+    }
+    luaL_pushresult(&b);
+    LOG(LOG_INFO, "print", LOG_STRING("plugin", vm_of(L)->source.plugin),
+        LOG_STRING("text", lua_tostring(L, -1)));
+    return 0;
+}
+
+static void keep_only(lua_State *L, const char *library, const char *const *names)
+{
+    lua_createtable(L, 0, 4);
+    lua_getglobal(L, library);
+    for (; *names; names++) {
+        lua_getfield(L, -1, *names);
+        lua_setfield(L, -3, *names);
+    }
+    lua_pop(L, 1);
+    lua_setglobal(L, library);
+}
+
+static void remove_fields(lua_State *L, const char *const *names)
+{
+    for (; *names; names++) {
+        lua_pushnil(L);
+        lua_setfield(L, -2, *names);
+    }
+}
+
+static void open_libraries(lua_State *L)
+{
+    static const luaL_Reg libraries[] = {
+        {LUA_GNAME, luaopen_base},          {LUA_TABLIBNAME, luaopen_table},
+        {LUA_STRLIBNAME, luaopen_string},   {LUA_MATHLIBNAME, luaopen_math},
+        {LUA_UTF8LIBNAME, luaopen_utf8},    {LUA_OSLIBNAME, luaopen_os},
+        {LUA_COLIBNAME, luaopen_coroutine},
+    };
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
+        lua_pop(L, 1);
+    }
+    static const char *const time_functions[] = {"time", "clock", "date", "difftime", NULL};
+    keep_only(L, LUA_OSLIBNAME, time_functions);
+}
+
+static void lock_strings(lua_State *L)
+{
+    static const char *const removed[] = {"dump", NULL};
+    lua_getglobal(L, LUA_STRLIBNAME);
+    remove_fields(L, removed);
+    lua_pop(L, 1);
+    lua_pushliteral(L, "");
+    lua_getmetatable(L, -1);
+    lua_pushliteral(L, "string");
+    lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 2);
+}
+
+static void replace_base(lua_State *L)
+{
+    static const char *const removed[] = {"dofile", "loadfile", "warn", NULL};
+    static const luaL_Reg replaced[] = {
+        {"collectgarbage", count_memory},
+        {"load", load_text},
+        {"print", print_to_log},
+        {NULL, NULL},
+    };
+    lua_pushglobaltable(L);
+    remove_fields(L, removed);
+    luaL_setfuncs(L, replaced, 0);
+    lua_getfield(L, -1, "setmetatable");
+    lua_pushcclosure(L, refuse_gc, 1);
+    lua_setfield(L, -2, "setmetatable");
+    lua_pop(L, 1);
+}
+
+/* host.where(level): "orders/init.lua:12", for messages about what stands there. */
+static int host_where(lua_State *L)
+{
+    luaL_where(L, (int)luaL_checkinteger(L, 1));
+    size_t len;
+    const char *where = lua_tolstring(L, -1, &len);
+    lua_pushlstring(L, where, len > 2 ? len - 2 : 0); /* without ": " */
+    return 1;
+}
+
+static int host_array(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    codec_push_array_meta(L);
+    lua_setmetatable(L, 1);
+    return 1;
+}
+
+static void push_host(lua_State *L)
+{
+    lua_createtable(L, 0, 4);
+    lua_pushcfunction(L, host_where);
+    lua_setfield(L, -2, "where");
+    lua_pushcfunction(L, host_array);
+    lua_setfield(L, -2, "array");
+    codec_push_null(L);
+    lua_setfield(L, -2, "null");
+    lua_pushliteral(L, PINION_VERSION);
+    lua_setfield(L, -2, "version");
+}
+
+/* "lib.money" → "lib/money.lua"; false when it is not a module's name. */
+static bool module_path(const char *name, char path[MODULE_NAME_MAX + 8])
+{
+    size_t len = strlen(name);
+    if (len == 0 || len > MODULE_NAME_MAX || name[0] == '.' || name[len - 1] == '.' ||
+        strstr(name, ".."))
+        return false;
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '_' || c == '-';
+        if (!word && c != '.')
+            return false;
+        path[i] = c == '.' ? '/' : c;
+    }
+    memcpy(path + len, ".lua", sizeof ".lua");
+    return true;
+}
+
+static bool find_prelude(const char *name, struct text *content)
+{
+    char wanted[MODULE_NAME_MAX];
+    const char *base = strncmp(name, "pinion.", 7) == 0 ? name + 7 : name;
+    snprintf(wanted, sizeof wanted, "prelude/%s.lua", base);
+    for (const struct embedded_file *f = prelude_files; f->name; f++) {
+        if (strcmp(f->name, wanted) != 0)
+            continue;
+        *content = (struct text){f->data, f->len};
+        return true;
+    }
+    return false;
+}
+
+/* Pushes the module's function; `name` is not loaded yet. */
+static void push_module(lua_State *L, const char *name)
+{
+    struct vm *vm = vm_of(L);
+    char path[MODULE_NAME_MAX + 8], chunk[2 * MODULE_NAME_MAX + 16];
+    struct text content;
+    bool own = strcmp(name, "pinion") == 0 || strncmp(name, "pinion.", 7) == 0;
+    if (own && find_prelude(name, &content))
+        snprintf(chunk, sizeof chunk, "=%s", name);
+    else if (!own && module_path(name, path) &&
+             vm->source.find(vm->source.user, text_of(path), &content))
+        snprintf(chunk, sizeof chunk, "=%s/%s", vm->source.plugin, path);
+    else
+        luaL_error(L, "module '%s' not found: a plugin can require its own files and 'pinion'",
+                   name);
+    if (luaL_loadbufferx(L, content.data, content.len, chunk, "t") != LUA_OK)
+        lua_error(L);
+}
+
+static int require(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    lua_settop(L, 1);
+    lua_pushvalue(L, lua_upvalueindex(1)); /* stack: name loaded */
+    if (lua_getfield(L, 2, name) != LUA_TNIL) {
+        if (lua_touserdata(L, -1) == (const void *)&loading_marker)
+            return luaL_error(L, "module '%s' requires itself", name);
+        return 1;
+    }
+    lua_pop(L, 1);
+    push_module(L, name);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&loading_marker);
+    lua_setfield(L, 2, name);
+    push_host(L); /* the prelude takes it as `...`; a plugin's module gets its name */
+    if (strcmp(name, "pinion") != 0) {
+        lua_pop(L, 1);
+        lua_pushvalue(L, 1);
+    }
+    lua_call(L, 1, 1);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, 1);
+    }
+    lua_pushvalue(L, -1);
+    lua_setfield(L, 2, name);
+    return 1;
+}
+
+void sandbox_open(lua_State *L)
+{
+    open_libraries(L);
+    lock_strings(L);
+    replace_base(L);
+    lua_newtable(L);
+    lua_pushcclosure(L, require, 1);
+    lua_setglobal(L, "require");
+    /* What luaL_requiref left in the registry would let a later library find the originals. */
+    lua_pushnil(L);
+    lua_setfield(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+}

@@ -1,0 +1,51 @@
+/*
+ * Inside core/lua only: what its files share about a VM and the call it runs.
+ */
+#ifndef PINION_LUA_STATE_H
+#define PINION_LUA_STATE_H
+
+#include "lua/alloc.h"
+#include "lua/call.h"
+#include "lua/vm.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+
+enum { VM_THREADS_KEPT = 16 };
+
+struct vm {
+    lua_State *main;
+    struct account account;
+    struct vm_source source;
+    struct call *current; /* set while plugin code runs */
+    uint64_t calls;       /* serial of the last one started; a ctx of an earlier call is refused */
+    lua_State *idle[VM_THREADS_KEPT]; /* coroutines that wait for a call, anchored by idle_ref */
+    int idle_ref[VM_THREADS_KEPT];
+    int idle_count;
+    int ctx_meta, ctx_fields; /* registry references */
+    const char *
+        raised_text; /* the message value_raise raised last, to know it again; never read through */
+    int raised_code;
+};
+
+/* Every lua_State of a VM carries it in its extra space (new coroutines inherit the bytes). */
+static inline struct vm *vm_of(lua_State *L)
+{
+    return *(struct vm **)lua_getextraspace(L);
+}
+
+/* sandbox.c: libraries and require. May raise. */
+void sandbox_open(lua_State *L);
+/* define.c: the value on top is what init.lua returned; reads it and raises or fills. */
+int define_read(lua_State *L, struct plugin_definition *definition, struct pn_error *err);
+/* define_type.c: the value at `index` as a type; NULL with *err filled. `path` names it in messages. */
+const struct contract_type *define_type(lua_State *L, int index, struct arena *arena,
+                                        const char *path, int depth, struct pn_error *err);
+/* ctx.c */
+void ctx_open(lua_State *L);
+void ctx_push(lua_State *L, struct call *call);
+int ctx_bind(lua_State *L);                   /* (object*) protected */
+int ctx_fail_marker(lua_State *L, int index); /* is the value at index what ctx:fail raises? */
+
+#endif

@@ -1,0 +1,185 @@
+#include "lua/value.h"
+
+#include "lua/codec.h"
+#include "lua/state.h"
+
+#include <stdio.h>
+
+/* A frame is the coroutine of the call; the object itself is argument 1 there. */
+static lua_State *state(struct value_frame *f)
+{
+    return (lua_State *)f;
+}
+
+static int slot(int n)
+{
+    return n + 1;
+}
+
+struct call *value_call(struct value_frame *f)
+{
+    return vm_of(state(f))->current;
+}
+
+int value_count(struct value_frame *f)
+{
+    return lua_gettop(state(f)) - 1;
+}
+
+enum value_type value_type(struct value_frame *f, int n)
+{
+    switch (lua_type(state(f), slot(n))) {
+    case LUA_TNONE:
+    case LUA_TNIL:
+        return VALUE_NIL;
+    case LUA_TBOOLEAN:
+        return VALUE_BOOLEAN;
+    case LUA_TNUMBER:
+        return lua_isinteger(state(f), slot(n)) ? VALUE_INTEGER : VALUE_NUMBER;
+    case LUA_TSTRING:
+        return VALUE_TEXT;
+    case LUA_TTABLE:
+        return VALUE_TABLE;
+    default:
+        return codec_is_null(state(f), slot(n)) ? VALUE_NIL : VALUE_OTHER;
+    }
+}
+
+bool value_boolean(struct value_frame *f, int n)
+{
+    return lua_toboolean(state(f), slot(n));
+}
+
+int64_t value_integer(struct value_frame *f, int n)
+{
+    return lua_tointeger(state(f), slot(n));
+}
+
+double value_number(struct value_frame *f, int n)
+{
+    return lua_tonumber(state(f), slot(n));
+}
+
+struct text value_text(struct value_frame *f, int n)
+{
+    struct text t;
+    t.data = lua_tolstring(state(f), slot(n), &t.len);
+    return t;
+}
+
+static _Noreturn void refuse_argument(struct value_frame *f, int n, const char *expected)
+{
+    value_raise(f, PN_EINVAL, "argument %d: expected %s, got %s", n, expected,
+                luaL_typename(state(f), slot(n)));
+}
+
+struct text value_need_text(struct value_frame *f, int n)
+{
+    if (lua_type(state(f), slot(n)) != LUA_TSTRING)
+        refuse_argument(f, n, "a string");
+    return value_text(f, n);
+}
+
+int64_t value_need_integer(struct value_frame *f, int n)
+{
+    int exact = 0;
+    lua_Integer value = 0;
+    if (lua_type(state(f), slot(n)) == LUA_TNUMBER)
+        value = lua_tointegerx(state(f), slot(n), &exact);
+    if (!exact)
+        refuse_argument(f, n, "an integer");
+    return value;
+}
+
+bool value_next(struct value_frame *f, int n, bool *again)
+{
+    lua_State *L = state(f);
+    if (!*again)
+        lua_pushnil(L);
+    else
+        lua_pop(L, 1);
+    *again = true;
+    while (lua_next(L, slot(n))) {
+        if (lua_type(L, -2) == LUA_TSTRING)
+            return true;
+        lua_pop(L, 1);
+    }
+    return false;
+}
+
+void value_push_nil(struct value_frame *f)
+{
+    luaL_checkstack(state(f), 4, "values");
+    lua_pushnil(state(f));
+}
+
+void value_push_boolean(struct value_frame *f, bool value)
+{
+    luaL_checkstack(state(f), 4, "values");
+    lua_pushboolean(state(f), value);
+}
+
+void value_push_integer(struct value_frame *f, int64_t value)
+{
+    luaL_checkstack(state(f), 4, "values");
+    lua_pushinteger(state(f), value);
+}
+
+void value_push_number(struct value_frame *f, double value)
+{
+    luaL_checkstack(state(f), 4, "values");
+    lua_pushnumber(state(f), value);
+}
+
+void value_push_text(struct value_frame *f, struct text value)
+{
+    luaL_checkstack(state(f), 4, "values");
+    lua_pushlstring(state(f), value.data, value.len);
+}
+
+void value_push_table(struct value_frame *f, int items, int members)
+{
+    luaL_checkstack(state(f), 4, "values");
+    lua_createtable(state(f), items, members);
+}
+
+void value_set_member(struct value_frame *f, struct text name)
+{
+    lua_State *L = state(f);
+    lua_pushlstring(L, name.data, name.len);
+    lua_insert(L, -2);
+    lua_rawset(L, -3);
+}
+
+void value_set_item(struct value_frame *f, int64_t index)
+{
+    lua_rawseti(state(f), -2, index);
+}
+
+static _Noreturn void raise(struct value_frame *f, int code, const char *message)
+{
+    lua_State *L = state(f);
+    struct vm *vm = vm_of(L);
+    luaL_where(L, 1);
+    lua_pushstring(L, message);
+    lua_concat(L, 2);
+    vm->raised_code = code;
+    vm->raised_text = lua_tostring(L, -1);
+    lua_error(L);
+    __builtin_unreachable();
+}
+
+_Noreturn void value_raise(struct value_frame *f, int code, const char *fmt, ...)
+{
+    struct pn_error text;
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text.message, sizeof text.message, fmt, args);
+    va_end(args);
+    raise(f, code, text.message);
+}
+
+_Noreturn void value_raise_error(struct value_frame *f, const struct pn_error *err)
+{
+    raise(f, err->code, err->message);
+}

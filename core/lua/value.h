@@ -1,0 +1,73 @@
+/*
+ * Values: how bindings see arguments and give results, without lua.h.
+ *
+ * A frame is one call of a binding's function. Arguments are numbered from 1 (the object itself is not counted); results
+ * are pushed, and the function returns how many. Misuse raises with value_raise, which does not return: a function must
+ * hold no memory of its own when it calls anything that may raise (every push may, for lack of memory).
+ */
+#ifndef PINION_LUA_VALUE_H
+#define PINION_LUA_VALUE_H
+
+#include "base/error.h"
+#include "base/text.h"
+
+struct value_frame;
+struct call;
+
+enum value_type {
+    VALUE_NIL,
+    VALUE_BOOLEAN,
+    VALUE_INTEGER,
+    VALUE_NUMBER,
+    VALUE_TEXT,
+    VALUE_TABLE,
+    VALUE_OTHER
+};
+
+struct value_method {
+    const char *name;
+    int (*run)(struct value_frame *f, void *instance); /* → number of results */
+};
+
+/* What a plugin sees as ctx.<name>. Borrowed by the VM until vm_free. */
+struct value_object {
+    const char *name;
+    const struct value_method *methods; /* ends with a NULL name */
+    void *instance;
+};
+
+/* The call that runs now: never NULL inside a method. */
+struct call *value_call(struct value_frame *f);
+
+int value_count(struct value_frame *f);
+enum value_type value_type(struct value_frame *f, int n);
+bool value_boolean(struct value_frame *f, int n);
+int64_t value_integer(struct value_frame *f, int n); /* of VALUE_INTEGER */
+double value_number(struct value_frame *f, int n);   /* of VALUE_INTEGER and VALUE_NUMBER */
+struct text value_text(struct value_frame *f,
+                       int n); /* of VALUE_TEXT; borrowed while the argument stands */
+
+/* Arguments that must be of a type: raise "ctx.db:one: argument 1: expected string, got table". */
+struct text value_need_text(struct value_frame *f, int n);
+int64_t value_need_integer(struct value_frame *f, int n);
+
+/* The next pair of table argument `n` (texts as keys only, others are passed over): leaves it as arguments
+ * `value_count + 1` (key) and `+ 2` (value). Start with *again = false; false when there is no more. */
+bool value_next(struct value_frame *f, int n, bool *again);
+
+void value_push_nil(struct value_frame *f);
+void value_push_boolean(struct value_frame *f, bool value);
+void value_push_integer(struct value_frame *f, int64_t value);
+void value_push_number(struct value_frame *f, double value);
+void value_push_text(struct value_frame *f, struct text value);
+void value_push_table(struct value_frame *f, int items, int members); /* sizes are hints */
+
+/* Pop the value on top and put it into the table below it. */
+void value_set_member(struct value_frame *f, struct text name);
+void value_set_item(struct value_frame *f, int64_t index); /* from 1 */
+
+/* Raises an error that names the plugin's source line. `code` decides the answer's status where it is not caught. */
+_Noreturn void value_raise(struct value_frame *f, int code, const char *fmt, ...) PN_PRINTF(3, 4);
+_Noreturn void value_raise_error(struct value_frame *f, const struct pn_error *err);
+
+#endif

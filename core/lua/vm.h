@@ -1,0 +1,36 @@
+/*
+ * VM: one lua_State of one generation, with its own memory account and nothing ambient.
+ *
+ * Life: vm_new (libraries, prelude), vm_load (runs the plugin's init.lua, reads what it declares), vm_bind (what ctx
+ * offers), calls (lua/call.h), vm_free when no call runs. Single-threaded. Source text only: bytecode is refused.
+ */
+#ifndef PINION_LUA_VM_H
+#define PINION_LUA_VM_H
+
+#include "contract/capability.h"
+#include "lua/value.h"
+
+struct vm;
+
+/* Where modules come from: `path` is "init.lua" or "lib/money.lua". The content is borrowed until vm_free. */
+struct vm_source {
+    const char *plugin; /* the name in front of error places: "orders" in "orders/init.lua:12" */
+    void *user;
+    bool (*find)(void *user, struct text path, struct text *content);
+};
+
+/* PN_ENOMEM. */
+int vm_new(struct vm **out, const struct vm_source *source, size_t memory_limit,
+           struct pn_error *err);
+void vm_free(struct vm *vm);
+
+/* Fills *definition (initialised here; the caller releases its arena, also after an error).
+ * PN_ESCRIPT: init.lua failed; PN_EINVAL: what it declares is wrong. Both name file and line. */
+int vm_load(struct vm *vm, struct plugin_definition *definition, struct pn_error *err);
+
+/* Makes ctx.<name> exist. PN_ENOMEM. */
+int vm_bind(struct vm *vm, const struct value_object *object, struct pn_error *err);
+
+size_t vm_memory(const struct vm *vm); /* bytes in use */
+
+#endif

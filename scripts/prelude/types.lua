@@ -1,0 +1,84 @@
+-- pinion.types: describes the values that capabilities take and give.
+-- A description is plain data; the host reads it when the plugin is loaded and refuses what it does not understand.
+local types = {}
+
+local fixed = { kind = true, of = true, members = true, choices = true, optional = true, nullable = true }
+
+local Type = { __metatable = "pinion.type" }
+
+local function describe(fields)
+    return setmetatable(fields, Type)
+end
+
+local function copy(source)
+    local fields = {}
+    for name, value in next, source do
+        fields[name] = value
+    end
+    return fields
+end
+
+-- t.integer { min = 1 }: the same type with constraints.
+function Type.__call(self, constraints)
+    if type(constraints) ~= "table" then
+        error("a type is called with a table of constraints, such as t.integer { min = 1 }", 2)
+    end
+    local fields = copy(self)
+    for name, value in next, constraints do
+        if fixed[name] or type(name) ~= "string" then
+            error("'" .. tostring(name) .. "' is not a constraint of t." .. self.kind, 2)
+        end
+        fields[name] = value
+    end
+    return describe(fields)
+end
+
+for _, kind in ipairs { "any", "boolean", "integer", "number", "string", "timestamp", "date", "uuid", "decimal" } do
+    types[kind] = describe { kind = kind }
+end
+
+-- A plain table stands for a closed object wherever a type is expected.
+local function as_type(of, name)
+    if type(of) ~= "table" then
+        error("t." .. name .. " takes a type, got " .. type(of), 3)
+    end
+    if getmetatable(of) == "pinion.type" then
+        return of
+    end
+    return describe { kind = "object", members = of }
+end
+
+function types.object(members)
+    return describe { kind = "object", members = as_type(members, "object").members }
+end
+
+function types.array(of)
+    return describe { kind = "array", of = as_type(of, "array") }
+end
+
+function types.map(of)
+    return describe { kind = "map", of = as_type(of, "map") }
+end
+
+function types.enum(choices)
+    return describe { kind = "enum", choices = choices }
+end
+
+function types.optional(of)
+    local fields = copy(as_type(of, "optional"))
+    fields.optional = true
+    return describe(fields)
+end
+
+function types.nullable(of)
+    local fields = copy(as_type(of, "nullable"))
+    fields.nullable = true
+    return describe(fields)
+end
+
+return setmetatable(types, {
+    __index = function(_, name)
+        error("there is no type t." .. tostring(name), 2)
+    end,
+    __metatable = "pinion.types",
+})
