@@ -28,8 +28,8 @@ enum { STORE_DONE = 0, STORE_ROW = 1 };
 enum { STORE_PARAMETERS_MAX = 100 };
 
 /* `sql` is one statement and may go away afterwards; the same text at the same address is found fastest. */
-int store_prepare(struct store *s, enum store_access access, struct text sql, struct statement **out,
-                  struct pn_error *err);
+int store_prepare(struct store *s, enum store_access access, struct text sql,
+                  struct statement **out, struct pn_error *err);
 
 /* Resets it, forgets its parameters, and gives it back to be prepared again. NULL is fine. */
 void statement_release(struct statement *st);
@@ -41,9 +41,11 @@ size_t statement_parameter_count(const struct statement *st);
 void statement_bind_null(struct statement *st, size_t n);
 void statement_bind_int64(struct statement *st, size_t n, int64_t value);
 void statement_bind_double(struct statement *st, size_t n, double value);
-void statement_bind_bool(struct statement *st, size_t n, bool value);     /* 0 or 1 */
-void statement_bind_text(struct statement *st, size_t n, struct text value); /* borrowed until statement_release */
-void statement_bind_blob(struct statement *st, size_t n, struct text value); /* borrowed until statement_release */
+void statement_bind_bool(struct statement *st, size_t n, bool value); /* 0 or 1 */
+void statement_bind_text(struct statement *st, size_t n,
+                         struct text value); /* borrowed until statement_release */
+void statement_bind_blob(struct statement *st, size_t n,
+                         struct text value); /* borrowed until statement_release */
 
 /* STORE_ROW, STORE_DONE, or an error; after an error only statement_release is of use. */
 int statement_step(struct statement *st, struct pn_error *err);

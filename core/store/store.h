@@ -27,12 +27,13 @@ enum store_role {
 
 /* 0 means the default. */
 struct store_limits {
-    int64_t size_bytes; /* of the database file; beyond it writes fail with PN_EFULL (default: none) */
-    int64_t mmap_bytes; /* of the file mapped for reading (default: 64 MiB; negative: none) */
-    int cache_kb;       /* page cache of a connection (default: 2000) */
-    int busy_ms;        /* how long to wait for another process's lock (default: 100) */
-    int statements;     /* kept prepared by a connection (default: 128) */
-    int readers;        /* connections to read from, so snapshots held at once (default: 8) */
+    int64_t
+        size_bytes; /* of the database file; beyond it writes fail with PN_EFULL (default: none) */
+    int64_t mmap_bytes;   /* of the file mapped for reading (default: 64 MiB; negative: none) */
+    int cache_kb;         /* page cache of a connection (default: 2000) */
+    int busy_ms;          /* how long to wait for another process's lock (default: 100) */
+    int statements;       /* kept prepared by a connection (default: 128) */
+    int readers;          /* connections to read from, so snapshots held at once (default: 8) */
     int checkpoint_pages; /* pages in the log that make a commit checkpoint (default: 1000) */
 };
 
@@ -62,7 +63,8 @@ bool store_in_transaction(const struct store *s);
  * A long pin keeps the log from being reset: bound it by the call's deadline.
  */
 struct snapshot;
-struct snapshot *store_snapshot_pin(struct store *s); /* of the last read; NULL when nothing was read yet */
+struct snapshot *store_snapshot_pin(
+    struct store *s); /* of the last read; NULL when nothing was read yet */
 void store_snapshot_unpin(struct store *s, struct snapshot *snapshot); /* NULL is fine */
 void store_snapshot_use(struct store *s, struct snapshot *pinned); /* NULL: the current one again */
 void store_snapshot_end(struct store *s);

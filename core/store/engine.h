@@ -1,0 +1,111 @@
+/*
+ * Engine: what the files of store/ share. Private to store/.
+ *
+ * A store has a writer connection (home only), a current reader and other readers: spare ones, and ones held by
+ * a pin or a statement in use. A connection belongs to one store, a statement to one connection, until closed.
+ * Every call into SQLite that may compile SQL runs under the connection's mode, which the authorizer reads.
+ */
+#ifndef PINION_STORE_ENGINE_H
+#define PINION_STORE_ENGINE_H
+
+#include "base/map.h"
+#include "store/store.h"
+
+#include <sqlite3.h>
+
+/* On whose behalf SQL is compiled. */
+enum mode { MODE_PLUGIN, MODE_MIGRATION, MODE_HOST };
+
+enum { HINTS = 64, SCHEMA_SQL_MAX = 16 << 20, PLUGIN_SQL_MAX = 100000 };
+
+struct statement {
+    struct connection *connection;
+    sqlite3_stmt *handle;
+    struct text sql; /* owned, behind the struct */
+    bool read_only;
+    bool used;
+    bool kept; /* in the cache; otherwise it goes when released */
+    bool done;
+    int failed; /* SQLite's code of a bind or step that failed */
+    size_t parameters;
+    uint8_t index[STORE_PARAMETERS_MAX]; /* of $N, at N - 1: SQLite numbers them as they appear */
+    struct statement *newer, *older;
+};
+
+struct cache {
+    struct map by_text;
+    struct statement *newest, *oldest;
+    int count, limit;
+    struct statement *hints[HINTS]; /* by the address of the text; verified by content */
+};
+
+struct connection {
+    sqlite3 *db;
+    struct store *store;
+    bool writer;
+    enum mode mode;
+    char denial[200]; /* why the authorizer refused, or "" */
+    struct cache cache;
+    sqlite3_stmt *begin, *commit, *rollback;
+    bool snapshot;           /* a reader's: BEGIN was run */
+    int pins, active;        /* holders of the snapshot: suspended calls, statements in use */
+    struct connection *next; /* in the store's list of readers */
+};
+
+struct store {
+    char *path;
+    enum store_role role;
+    struct store_limits limits;
+    int64_t deadline;
+    enum store_fault fault;
+    struct connection *writer;
+    struct connection *readers; /* all of them */
+    int reader_count;
+    struct connection *current; /* the reader of this tick, or NULL */
+    struct connection *last;    /* the reader of the last read, or NULL */
+    struct connection *chosen;  /* by store_snapshot_use, or NULL */
+    bool transaction;
+    struct pn_error doom; /* code != 0: why the open transaction cannot be committed */
+};
+
+/* connection.c */
+int connection_open(struct connection **out, struct store *s, bool writer, struct pn_error *err);
+void connection_close(struct connection *c);
+/* Runs a statement of the host's own that yields no rows; SQLite's code. */
+int connection_run(struct connection *c, sqlite3_stmt *statement);
+int connection_exec(struct connection *c, const char *sql);
+
+/* store.c */
+/* The reader for the next read, its snapshot opened. */
+int store_reader(struct store *s, struct connection **out, struct pn_error *err);
+/* A reader lost a holder. */
+void store_reader_settle(struct connection *c);
+/* 0 when the transaction is open and sound. */
+int store_check_transaction(struct store *s, struct pn_error *err);
+/* The open transaction must not be committed any more. */
+void store_doom(struct store *s, int code, const char *message);
+
+/* statement.c */
+void cache_init(struct cache *c, int limit);
+void cache_release(struct cache *c);
+
+/* authorizer.c */
+int authorize(void *connection, int action, const char *first, const char *second,
+              const char *database, const char *source);
+bool is_host_name(const char *name);
+
+/* fault.c */
+/* Puts a failure of SQLite's into words, and keeps its kind for store_last_fault. `sql` may be empty. */
+int fault_report(struct connection *c, int rc, struct text sql, struct pn_error *err);
+int fault_code(int rc);
+enum { EXCERPT_SIZE = 128 };
+/* The part of `sql` around `offset` (or its beginning, if negative) on one line. */
+void sql_excerpt(struct text sql, int offset, char out[EXCERPT_SIZE]);
+
+/* sql.c */
+/* The first place from `at` on that is not white space or a comment (nor ';'). */
+size_t sql_skip_blank(struct text sql, size_t at);
+/* Whether the word stands in it, in any case, outside of strings, quoted names and comments. `word` in lower case. */
+bool sql_has_word(struct text sql, struct text word);
+
+#endif

@@ -1,0 +1,418 @@
+/*
+ * Statements: compiled once per connection and text, kept in a cache that drops what was not used for longest.
+ *
+ * A text is looked up by its address first (Lua keeps one copy of a string) and compared, then by its hash. A text that is
+ * in use already is compiled a second time, for that use only.
+ */
+#include "store/statement.h"
+
+#include "store/engine.h"
+
+#include <stdlib.h>
+
+void cache_init(struct cache *c, int limit)
+{
+    *c = (struct cache){.limit = limit};
+    map_init(&c->by_text);
+}
+
+static void unlink_statement(struct cache *c, struct statement *st)
+{
+    *(st->newer ? &st->newer->older : &c->newest) = st->older;
+    *(st->older ? &st->older->newer : &c->oldest) = st->newer;
+    st->newer = st->older = NULL;
+}
+
+static void link_newest(struct cache *c, struct statement *st)
+{
+    st->newer = NULL;
+    st->older = c->newest;
+    *(c->newest ? &c->newest->newer : &c->oldest) = st;
+    c->newest = st;
+}
+
+static void statement_free(struct statement *st)
+{
+    sqlite3_finalize(st->handle);
+    free(st);
+}
+
+static void drop(struct cache *c, struct statement *st)
+{
+    unlink_statement(c, st);
+    map_remove(&c->by_text, st->sql);
+    for (size_t i = 0; i < HINTS; i++)
+        if (c->hints[i] == st)
+            c->hints[i] = NULL;
+    c->count--;
+    statement_free(st);
+}
+
+void cache_release(struct cache *c)
+{
+    while (c->newest)
+        drop(c, c->newest);
+    map_release(&c->by_text);
+}
+
+static inline struct statement **hint_of(struct cache *c, struct text sql)
+{
+    return &c->hints[((uintptr_t)sql.data >> 4) % HINTS];
+}
+
+static struct statement *cache_find(struct cache *c, struct text sql)
+{
+    struct statement **hint = hint_of(c, sql), *st = *hint;
+    if (!st || !text_equal(st->sql, sql)) {
+        st = map_get(&c->by_text, sql);
+        if (!st)
+            return NULL;
+        *hint = st;
+    }
+    if (c->newest != st) {
+        unlink_statement(c, st);
+        link_newest(c, st);
+    }
+    return st;
+}
+
+/* Room for one more, or false when all that are kept are in use. */
+static bool cache_make_room(struct cache *c)
+{
+    struct statement *st = c->oldest;
+    if (c->count < c->limit)
+        return true;
+    while (st && st->used)
+        st = st->newer;
+    if (st)
+        drop(c, st);
+    return st != NULL;
+}
+
+static void cache_keep(struct cache *c, struct statement *st)
+{
+    if (map_get(&c->by_text, st->sql) || !cache_make_room(c) ||
+        map_put(&c->by_text, st->sql, st) != 0)
+        return;
+    st->kept = true;
+    link_newest(c, st);
+    c->count++;
+}
+
+static int refuse_parameter(const char *name, struct pn_error *err)
+{
+    return pn_error_set(err, PN_EINVAL, "parameters are $1 to $%d, not '%s'", STORE_PARAMETERS_MAX,
+                        name ? name : "?");
+}
+
+/* N of "$N", or 0. */
+static size_t parameter_number(const char *name)
+{
+    size_t number = 0;
+    if (!name || name[0] != '$' || name[1] == '0' || !name[1])
+        return 0;
+    for (const char *p = name + 1; *p; p++) {
+        if (*p < '0' || *p > '9')
+            return 0;
+        number = number * 10 + (size_t)(*p - '0');
+        if (number > STORE_PARAMETERS_MAX)
+            return 0;
+    }
+    return number;
+}
+
+static int map_parameters(struct statement *st, struct pn_error *err)
+{
+    int count = sqlite3_bind_parameter_count(st->handle);
+    for (int i = 1; i <= count; i++) {
+        const char *name = sqlite3_bind_parameter_name(st->handle, i);
+        size_t number = parameter_number(name);
+        if (number == 0)
+            return refuse_parameter(name, err);
+        st->index[number - 1] = (uint8_t)i;
+        if (number > st->parameters)
+            st->parameters = number;
+    }
+    for (size_t n = 0; n < st->parameters; n++)
+        if (st->index[n] == 0)
+            return pn_error_set(err, PN_EINVAL, "'$%zu' is used but '$%zu' is not", st->parameters,
+                                n + 1);
+    return 0;
+}
+
+static int check_text(struct text sql, const char *tail, struct pn_error *err)
+{
+    size_t rest = sql_skip_blank(sql, (size_t)(tail - sql.data));
+    if (rest < sql.len)
+        return pn_error_set(err, PN_EINVAL, "one statement at a time");
+    /* It would end the host's transaction under other commands' feet. */
+    if (sql_has_word(sql, TEXT("rollback")))
+        return pn_error_set(err, PN_EDENIED, "the host owns transactions");
+    return 0;
+}
+
+/* Puts the statement behind the reason. */
+static int wrap(struct text sql, int status, struct pn_error *err)
+{
+    char excerpt[EXCERPT_SIZE];
+    if (!err)
+        return status;
+    struct pn_error reason = *err;
+    sql_excerpt(sql, -1, excerpt);
+    return pn_error_set(err, status, "%s in '%s'", reason.message, excerpt);
+}
+
+static int compile(struct connection *c, struct statement *st, struct pn_error *err)
+{
+    const char *tail;
+    c->denial[0] = 0;
+    /* With its terminator counted, SQLite need not copy the text. */
+    int rc = sqlite3_prepare_v3(c->db, st->sql.data, (int)st->sql.len + 1,
+                                SQLITE_PREPARE_PERSISTENT, &st->handle, &tail);
+    if (rc != SQLITE_OK)
+        return fault_report(c, rc, st->sql, err);
+    int status =
+        st->handle ? check_text(st->sql, tail, err) : pn_error_set(err, PN_EINVAL, "no statement");
+    if (status == 0)
+        status = map_parameters(st, err);
+    if (status)
+        return wrap(st->sql, status, err);
+    st->read_only = sqlite3_stmt_readonly(st->handle);
+    if (!st->read_only && !c->writer)
+        return wrap(st->sql, pn_error_set(err, PN_EDENIED, "a read cannot write"), err);
+    return 0;
+}
+
+static int prepare_new(struct connection *c, struct text sql, struct statement **out,
+                       struct pn_error *err)
+{
+    if (sql.len > PLUGIN_SQL_MAX)
+        return pn_error_set(err, PN_ELIMIT, "statement of %zu bytes is longer than %d", sql.len,
+                            PLUGIN_SQL_MAX);
+    struct statement *st = calloc(1, sizeof *st + sql.len + 1);
+    if (!st)
+        return pn_error_set(err, PN_ENOMEM, "out of memory in a statement");
+    if (sql.len)
+        memcpy(st + 1, sql.data, sql.len);
+    st->sql = (struct text){(const char *)(st + 1), sql.len};
+    st->connection = c;
+    int status = compile(c, st, err);
+    if (status) {
+        c->store->fault = STORE_FAULT_OTHER;
+        statement_free(st);
+        return status;
+    }
+    cache_keep(&c->cache, st);
+    *out = st;
+    return 0;
+}
+
+static int choose_connection(struct store *s, enum store_access access, struct connection **out,
+                             struct pn_error *err)
+{
+    if (access == STORE_READ)
+        return store_reader(s, out, err);
+    if (!s->writer)
+        return pn_error_set(err, PN_EDENIED, "%s: only its home worker writes", s->path);
+    *out = s->writer;
+    return 0;
+}
+
+int store_prepare(struct store *s, enum store_access access, struct text sql,
+                  struct statement **out, struct pn_error *err)
+{
+    struct connection *c;
+    s->fault = STORE_FAULT_NONE;
+    int status = choose_connection(s, access, &c, err);
+    if (status)
+        return status;
+    struct statement *st = cache_find(&c->cache, sql);
+    if ((!st || st->used) && (status = prepare_new(c, sql, &st, err)) != 0)
+        return status;
+    st->used = true;
+    c->active++;
+    *out = st;
+    return 0;
+}
+
+/* A writing statement that had not come to its end is judged only now, and nobody may be listening any more. */
+static void finish_early(struct statement *st, int rc)
+{
+    struct store *s = st->connection->store;
+    if (rc == SQLITE_OK || st->read_only || st->failed || !s->transaction)
+        return;
+    struct pn_error err = {0};
+    fault_report(st->connection, rc, st->sql, &err);
+    store_doom(s, err.code, err.message);
+}
+
+void statement_release(struct statement *st)
+{
+    if (!st)
+        return;
+    struct connection *c = st->connection;
+    int rc = sqlite3_reset(st->handle);
+    if (rc != SQLITE_OK)
+        finish_early(st, rc);
+    if (st->parameters)
+        sqlite3_clear_bindings(st->handle);
+    st->used = st->done = false;
+    st->failed = 0;
+    c->active--;
+    if (!st->kept)
+        statement_free(st);
+    if (c != c->store->current && !c->writer)
+        store_reader_settle(c);
+}
+
+size_t statement_parameter_count(const struct statement *st)
+{
+    return st->parameters;
+}
+
+static inline int place(const struct statement *st, size_t n)
+{
+    return n - 1 < st->parameters ? st->index[n - 1] : 0;
+}
+
+static inline void note(struct statement *st, int rc)
+{
+    if (rc != SQLITE_OK && !st->failed)
+        st->failed = rc;
+}
+
+void statement_bind_null(struct statement *st, size_t n)
+{
+    int at = place(st, n);
+    if (at)
+        note(st, sqlite3_bind_null(st->handle, at));
+}
+
+void statement_bind_int64(struct statement *st, size_t n, int64_t value)
+{
+    int at = place(st, n);
+    if (at)
+        note(st, sqlite3_bind_int64(st->handle, at, value));
+}
+
+void statement_bind_double(struct statement *st, size_t n, double value)
+{
+    int at = place(st, n);
+    if (at)
+        note(st, sqlite3_bind_double(st->handle, at, value));
+}
+
+void statement_bind_bool(struct statement *st, size_t n, bool value)
+{
+    statement_bind_int64(st, n, value);
+}
+
+void statement_bind_text(struct statement *st, size_t n, struct text value)
+{
+    int at = place(st, n);
+    if (at)
+        note(st, sqlite3_bind_text64(st->handle, at, value.data ? value.data : "", value.len,
+                                     SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void statement_bind_blob(struct statement *st, size_t n, struct text value)
+{
+    int at = place(st, n);
+    if (at)
+        note(st, sqlite3_bind_blob64(st->handle, at, value.data ? value.data : "", value.len,
+                                     SQLITE_STATIC));
+}
+
+static int step_failed(struct statement *st, int rc, struct pn_error *err)
+{
+    struct connection *c = st->connection;
+    struct pn_error own;
+    if (!err)
+        err = &own;
+    st->failed = rc;
+    int status = fault_report(c, rc, st->sql, err);
+    /* Some failures end the transaction as a whole: what follows must not become transactions of their own. */
+    if (c->writer && c->store->transaction && sqlite3_get_autocommit(c->db))
+        store_doom(c->store, status, err->message);
+    return status;
+}
+
+int statement_step(struct statement *st, struct pn_error *err)
+{
+    struct connection *c = st->connection;
+    if (st->done)
+        return STORE_DONE;
+    if (st->failed)
+        return fault_report(c, st->failed, st->sql, err);
+    int status = c->writer ? store_check_transaction(c->store, err) : 0;
+    if (status)
+        return status;
+    c->denial[0] = 0;
+    int rc = sqlite3_step(st->handle);
+    if (rc == SQLITE_ROW)
+        return STORE_ROW;
+    if (rc != SQLITE_DONE)
+        return step_failed(st, rc, err);
+    st->done = true;
+    return STORE_DONE;
+}
+
+size_t statement_column_count(const struct statement *st)
+{
+    return (size_t)sqlite3_column_count(st->handle);
+}
+
+struct text statement_column_name(struct statement *st, size_t column)
+{
+    return text_of(sqlite3_column_name(st->handle, (int)column));
+}
+
+enum store_type statement_column_type(struct statement *st, size_t column)
+{
+    switch (sqlite3_column_type(st->handle, (int)column)) {
+    case SQLITE_INTEGER:
+        return STORE_INTEGER;
+    case SQLITE_FLOAT:
+        return STORE_FLOAT;
+    case SQLITE_TEXT:
+        return STORE_TEXT;
+    case SQLITE_BLOB:
+        return STORE_BLOB;
+    default:
+        return STORE_NULL;
+    }
+}
+
+int64_t statement_column_int64(struct statement *st, size_t column)
+{
+    return sqlite3_column_int64(st->handle, (int)column);
+}
+
+double statement_column_double(struct statement *st, size_t column)
+{
+    return sqlite3_column_double(st->handle, (int)column);
+}
+
+struct text statement_column_text(struct statement *st, size_t column)
+{
+    const void *data = sqlite3_column_text(st->handle, (int)column);
+    int len = sqlite3_column_bytes(st->handle, (int)column);
+    return (struct text){data ? data : "", (size_t)len};
+}
+
+struct text statement_column_blob(struct statement *st, size_t column)
+{
+    const void *data = sqlite3_column_blob(st->handle, (int)column);
+    int len = sqlite3_column_bytes(st->handle, (int)column);
+    return (struct text){data ? data : "", (size_t)len};
+}
+
+int64_t statement_changes(const struct statement *st)
+{
+    return st->read_only || !st->done ? 0 : sqlite3_changes64(st->connection->db);
+}
+
+bool statement_is_read_only(const struct statement *st)
+{
+    return st->read_only;
+}

@@ -1,0 +1,244 @@
+/*
+ * Store: its connections, transactions and snapshots.
+ *
+ * Readers are opened when first needed. At most one of them is `current`; one that is held (pins, active) when its tick
+ * ends stops being current and goes back to the spare ones with its last holder.
+ */
+#include "store/store.h"
+
+#include "store/engine.h"
+
+#include <stdlib.h>
+
+static void set_defaults(struct store_limits *l)
+{
+    if (l->mmap_bytes == 0)
+        l->mmap_bytes = 64 << 20;
+    if (l->cache_kb <= 0)
+        l->cache_kb = 2000;
+    if (l->busy_ms <= 0)
+        l->busy_ms = 100;
+    if (l->statements <= 0)
+        l->statements = 128;
+    if (l->readers <= 0)
+        l->readers = 8;
+    if (l->checkpoint_pages <= 0)
+        l->checkpoint_pages = 1000;
+}
+
+int store_open(struct store **out, const char *path, enum store_role role,
+               const struct store_limits *limits, struct pn_error *err)
+{
+    /* SQLite may be built to take such names for URIs, which carry settings. */
+    if (!path[0] || path[0] == ':' || text_starts_with(text_of(path), TEXT("file:")))
+        return pn_error_set(err, PN_EINVAL, "'%s' is not a path of a database", path);
+    struct store *s = calloc(1, sizeof *s);
+    if (!s || !(s->path = strdup(path))) {
+        free(s);
+        return pn_error_set(err, PN_ENOMEM, "%s: out of memory", path);
+    }
+    s->role = role;
+    if (limits)
+        s->limits = *limits;
+    set_defaults(&s->limits);
+    int status = role == STORE_HOME ? connection_open(&s->writer, s, true, err) : 0;
+    if (status) {
+        store_close(s);
+        return status;
+    }
+    *out = s;
+    return 0;
+}
+
+void store_close(struct store *s)
+{
+    if (!s)
+        return;
+    store_rollback(s);
+    while (s->readers) {
+        struct connection *next = s->readers->next;
+        connection_close(s->readers);
+        s->readers = next;
+    }
+    /* Last, as only the writer folds the log into the file when nobody else has it open. */
+    connection_close(s->writer);
+    free(s->path);
+    free(s);
+}
+
+const char *store_path(const struct store *s)
+{
+    return s->path;
+}
+
+void store_set_deadline(struct store *s, int64_t monotonic_ns)
+{
+    s->deadline = monotonic_ns;
+}
+
+enum store_fault store_last_fault(const struct store *s)
+{
+    return s->fault;
+}
+
+bool store_in_transaction(const struct store *s)
+{
+    return s->transaction;
+}
+
+int store_begin(struct store *s, struct pn_error *err)
+{
+    s->fault = STORE_FAULT_NONE;
+    if (!s->writer)
+        return pn_error_set(err, PN_EDENIED, "%s: only its home worker writes", s->path);
+    if (s->transaction)
+        return pn_error_set(err, PN_EINVAL, "%s: a transaction is open already", s->path);
+    int rc = connection_run(s->writer, s->writer->begin);
+    if (rc != SQLITE_OK)
+        return fault_report(s->writer, rc, TEXT("begin"), err);
+    s->transaction = true;
+    s->doom.code = 0;
+    return 0;
+}
+
+void store_doom(struct store *s, int code, const char *message)
+{
+    if (s->transaction && !s->doom.code)
+        pn_error_set(&s->doom, code, "%s", message);
+}
+
+int store_check_transaction(struct store *s, struct pn_error *err)
+{
+    if (!s->transaction)
+        return pn_error_set(err, PN_EINVAL, "%s: no transaction is open", s->path);
+    if (s->doom.code)
+        return pn_error_set(err, s->doom.code, "the transaction was rolled back: %s",
+                            s->doom.message);
+    if (sqlite3_get_autocommit(s->writer->db))
+        return pn_error_set(err, PN_ESTORE, "the transaction was rolled back");
+    return 0;
+}
+
+int store_commit(struct store *s, struct pn_error *err)
+{
+    int status = store_check_transaction(s, err);
+    if (status) {
+        store_rollback(s);
+        return status;
+    }
+    s->fault = STORE_FAULT_NONE;
+    int rc = connection_run(s->writer, s->writer->commit);
+    if (rc != SQLITE_OK) {
+        status = fault_report(s->writer, rc, TEXT("commit"), err);
+        store_rollback(s);
+        return status;
+    }
+    s->transaction = false;
+    store_snapshot_end(s);
+    return 0;
+}
+
+void store_rollback(struct store *s)
+{
+    if (!s->transaction)
+        return;
+    s->transaction = false;
+    s->doom.code = 0;
+    if (!sqlite3_get_autocommit(s->writer->db))
+        connection_run(s->writer, s->writer->rollback);
+}
+
+static bool is_held(const struct connection *c)
+{
+    return c->pins > 0 || c->active > 0;
+}
+
+static void end_snapshot(struct connection *c)
+{
+    if (c->snapshot)
+        connection_run(c, c->commit);
+    c->snapshot = false;
+}
+
+static int take_reader(struct store *s, struct connection **out, struct pn_error *err)
+{
+    for (struct connection *c = s->readers; c; c = c->next) {
+        if (!is_held(c)) {
+            *out = c;
+            return 0;
+        }
+    }
+    if (s->reader_count >= s->limits.readers)
+        return pn_error_set(err, PN_EBUSY, "%s: %d snapshots are held by suspended calls", s->path,
+                            s->reader_count);
+    struct connection *c;
+    int status = connection_open(&c, s, false, err);
+    if (status)
+        return status;
+    c->next = s->readers;
+    s->readers = c;
+    s->reader_count++;
+    *out = c;
+    return 0;
+}
+
+int store_reader(struct store *s, struct connection **out, struct pn_error *err)
+{
+    struct connection *c = s->chosen ? s->chosen : s->current;
+    if (!c) {
+        int status = take_reader(s, &c, err);
+        if (status)
+            return status;
+        s->current = c;
+    }
+    if (!c->snapshot) {
+        int rc = connection_run(c, c->begin);
+        if (rc != SQLITE_OK)
+            return fault_report(c, rc, TEXT("begin"), err);
+        c->snapshot = true;
+    }
+    s->last = c;
+    *out = c;
+    return 0;
+}
+
+void store_reader_settle(struct connection *c)
+{
+    if (c != c->store->current && !is_held(c))
+        end_snapshot(c);
+}
+
+void store_snapshot_end(struct store *s)
+{
+    struct connection *c = s->current;
+    if (!c)
+        return;
+    if (is_held(c))
+        s->current = NULL;
+    else
+        end_snapshot(c);
+}
+
+struct snapshot *store_snapshot_pin(struct store *s)
+{
+    if (!s->last || !s->last->snapshot)
+        return NULL;
+    s->last->pins++;
+    return (struct snapshot *)s->last;
+}
+
+void store_snapshot_unpin(struct store *s, struct snapshot *snapshot)
+{
+    struct connection *c = (struct connection *)snapshot;
+    if (!c)
+        return;
+    c->pins--;
+    if (s->chosen == c && c->pins == 0)
+        s->chosen = NULL;
+    store_reader_settle(c);
+}
+
+void store_snapshot_use(struct store *s, struct snapshot *pinned)
+{
+    s->chosen = (struct connection *)pinned;
+}
