@@ -2,7 +2,7 @@
  * Listener: accepts connections on a listening socket that several processes may share.
  *
  * Accepts in small batches, so that idle sibling processes get their share. When descriptors run
- * out it pauses for 100 ms and logs once. Accepted sockets do not block, are close-on-exec and have
+ * out it pauses for 100 ms and logs so at most once a minute. Accepted sockets do not block, are close-on-exec and have
  * TCP_NODELAY. The listening descriptor is borrowed and must stay open until listener_stop.
  */
 #ifndef PINION_NET_LISTENER_H
@@ -19,7 +19,7 @@ struct listener {
     listener_callback fn;
     void *user;
     int fd;
-    bool warned;
+    int64_t warned; /* loop time of the last warning, 0: none yet */
 };
 
 int listener_start(struct listener *l, struct loop *loop, int fd, listener_callback fn,
