@@ -5,6 +5,11 @@
 
 #include <stdio.h>
 
+struct iterator {
+    int (*run)(struct value_frame *f, void *instance);
+    void *instance;
+};
+
 /* A frame is the coroutine of the call; the object itself is argument 1 there. */
 static lua_State *state(struct value_frame *f)
 {
@@ -154,6 +159,31 @@ void value_set_member(struct value_frame *f, struct text name)
 void value_set_item(struct value_frame *f, int64_t index)
 {
     lua_rawseti(state(f), -2, index);
+}
+
+/* upvalues: iterator, tag */
+static int run_iterator(lua_State *L)
+{
+    struct iterator *it = lua_touserdata(L, lua_upvalueindex(1));
+    if (!vm_of(L)->current)
+        return luaL_error(L, "this iterator was used after its call had ended");
+    lua_settop(L, 1); /* Lua's `for` passes a control value that no step needs */
+    return it->run((struct value_frame *)L, it->instance);
+}
+
+void value_push_iterator(struct value_frame *f, int (*run)(struct value_frame *f, void *instance), void *instance,
+                         int64_t tag)
+{
+    lua_State *L = state(f);
+    struct iterator *it = lua_newuserdatauv(L, sizeof *it, 0);
+    *it = (struct iterator){run, instance};
+    lua_pushinteger(L, tag);
+    lua_pushcclosure(L, run_iterator, 2);
+}
+
+int64_t value_tag(struct value_frame *f)
+{
+    return lua_tointeger(state(f), lua_upvalueindex(2));
 }
 
 static _Noreturn void raise(struct value_frame *f, int code, const char *message)

@@ -69,6 +69,11 @@ size_t vm_memory(const struct vm *vm)
     return vm->account.used;
 }
 
+void vm_set_memory_limit(struct vm *vm, size_t bytes)
+{
+    vm->account.limit = bytes;
+}
+
 struct load_job {
     struct plugin_definition *definition;
     struct pn_error *err;

@@ -32,5 +32,6 @@ int vm_load(struct vm *vm, struct plugin_definition *definition, struct pn_error
 int vm_bind(struct vm *vm, const struct value_object *object, struct pn_error *err);
 
 size_t vm_memory(const struct vm *vm); /* bytes in use */
+void vm_set_memory_limit(struct vm *vm, size_t bytes);
 
 #endif

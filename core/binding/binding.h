@@ -1,0 +1,48 @@
+/*
+ * Binding: a back-end facility that a plugin reaches as ctx.<name>.
+ *
+ * One table row per facility; a generation opens those that are ambient or named in its `needs`. The instance that
+ * methods get is the generation's scope. `finish` runs once at the end of every call, also of a failed one.
+ */
+#ifndef PINION_BINDING_BINDING_H
+#define PINION_BINDING_BINDING_H
+
+#include "contract/capability.h"
+#include "lua/call.h"
+#include "store/store.h"
+
+enum { DB_CURSORS_MAX = 16 };
+
+/* What a generation gives its bindings. Owned by the generation, borrowed by the bindings. */
+struct binding_scope {
+    const struct plugin_definition *plugin;
+    const char *label;   /* "orders@1.4.0#7" */
+    struct store *store; /* NULL without the need "db" */
+    bool transaction;    /* the running command has begun one */
+    struct statement *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
+    int64_t cursor_tags[DB_CURSORS_MAX];
+    int64_t last_tag;
+};
+
+struct binding {
+    const char *name;
+    bool ambient; /* there without being named in needs */
+    const struct value_method *methods;
+    /* Ends what the call began; with `commit`, what it wrote becomes durable. NULL: nothing to do. */
+    int (*finish)(struct binding_scope *scope, bool commit, struct pn_error *err);
+};
+
+extern const struct binding binding_db, binding_log, binding_clock, binding_random;
+
+/* Ends with NULL. */
+extern const struct binding *const bindings[];
+
+/* The objects a definition is granted, into `objects` (room for BINDINGS_MAX); returns how many. */
+enum { BINDINGS_MAX = 16 };
+size_t bindings_grant(const struct plugin_definition *plugin, struct binding_scope *scope,
+                      struct value_object objects[BINDINGS_MAX]);
+
+/* finish of every binding, all of them even after an error (the first one is reported). */
+int bindings_finish(struct binding_scope *scope, bool commit, struct pn_error *err);
+
+#endif

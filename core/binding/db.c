@@ -1,0 +1,240 @@
+/*
+ * ctx.db: SQL on the plugin's own database. A query and an action read from a snapshot; a command reads and writes inside
+ * its one transaction, which begins with its first statement and ends with the call.
+ *
+ * Every SQL error raises: a command that goes on after one would commit half of what it meant.
+ */
+#include "binding/binding.h"
+
+enum { ROWS_MAX = 10000 };
+
+static bool writes(struct value_frame *f)
+{
+    return value_call(f)->capability->kind == CAPABILITY_COMMAND;
+}
+
+static void begin_if_needed(struct value_frame *f, struct binding_scope *scope)
+{
+    struct pn_error err;
+    if (!writes(f) || scope->transaction)
+        return;
+    if (store_begin(scope->store, &err) != 0)
+        value_raise_error(f, &err);
+    scope->transaction = true;
+}
+
+static void bind_one(struct value_frame *f, struct statement *st, int argument, size_t parameter)
+{
+    switch (value_type(f, argument)) {
+    case VALUE_NIL:
+        statement_bind_null(st, parameter);
+        return;
+    case VALUE_BOOLEAN:
+        statement_bind_bool(st, parameter, value_boolean(f, argument));
+        return;
+    case VALUE_INTEGER:
+        statement_bind_int64(st, parameter, value_integer(f, argument));
+        return;
+    case VALUE_NUMBER:
+        statement_bind_double(st, parameter, value_number(f, argument));
+        return;
+    case VALUE_TEXT:
+        statement_bind_text(st, parameter, value_text(f, argument));
+        return;
+    default:
+        statement_release(st);
+        value_raise(f, PN_EINVAL, "parameter $%zu cannot be a table or a function", parameter);
+    }
+}
+
+/* Arguments: sql, $1, $2 … The statement is released before anything raises. */
+static struct statement *prepare(struct value_frame *f, struct binding_scope *scope)
+{
+    struct pn_error err;
+    struct statement *st = NULL;
+    struct text sql = value_need_text(f, 1);
+    begin_if_needed(f, scope);
+    if (store_prepare(scope->store, writes(f) ? STORE_WRITE : STORE_READ, sql, &st, &err) != 0)
+        value_raise_error(f, &err);
+    size_t wanted = statement_parameter_count(st), given = (size_t)value_count(f) - 1;
+    if (given != wanted) {
+        statement_release(st);
+        value_raise(f, PN_EINVAL, "the statement has %zu parameters, %zu are given: '%.*s'", wanted, given,
+                    (int)(sql.len > 200 ? 200 : sql.len), sql.data);
+    }
+    for (size_t i = 1; i <= given; i++)
+        bind_one(f, st, (int)i + 1, i);
+    return st;
+}
+
+/* A cursor slot keeps the statement reachable while Lua values are pushed, which may raise. */
+static int hold(struct value_frame *f, struct binding_scope *scope, struct statement *st)
+{
+    for (int i = 0; i < DB_CURSORS_MAX; i++) {
+        if (scope->cursors[i])
+            continue;
+        scope->cursors[i] = st;
+        scope->cursor_tags[i] = ++scope->last_tag;
+        return i;
+    }
+    statement_release(st);
+    value_raise(f, PN_ELIMIT, "more than %d statements are open at once", DB_CURSORS_MAX);
+}
+
+static void drop(struct binding_scope *scope, int slot)
+{
+    statement_release(scope->cursors[slot]);
+    scope->cursors[slot] = NULL;
+}
+
+static int step(struct value_frame *f, struct binding_scope *scope, int slot)
+{
+    struct pn_error err;
+    int rc = statement_step(scope->cursors[slot], &err);
+    if (rc >= 0)
+        return rc;
+    drop(scope, slot);
+    value_raise_error(f, &err);
+}
+
+static void push_column(struct value_frame *f, struct statement *st, size_t column)
+{
+    switch (statement_column_type(st, column)) {
+    case STORE_INTEGER:
+        value_push_integer(f, statement_column_int64(st, column));
+        return;
+    case STORE_FLOAT:
+        value_push_number(f, statement_column_double(st, column));
+        return;
+    case STORE_TEXT:
+        value_push_text(f, statement_column_text(st, column));
+        return;
+    case STORE_BLOB:
+        value_push_text(f, statement_column_blob(st, column));
+        return;
+    default:
+        value_push_nil(f);
+    }
+}
+
+/* NULL columns are nil, so they are simply not there. */
+static void push_row(struct value_frame *f, struct statement *st)
+{
+    size_t columns = statement_column_count(st);
+    value_push_table(f, 0, (int)columns);
+    for (size_t i = 0; i < columns; i++) {
+        if (statement_column_type(st, i) == STORE_NULL)
+            continue;
+        push_column(f, st, i);
+        value_set_member(f, statement_column_name(st, i));
+    }
+}
+
+/* A writing statement has done all its work, constraints included, only when it was stepped to its end. */
+static void run_to_end(struct value_frame *f, struct binding_scope *scope, int slot)
+{
+    while (!statement_is_read_only(scope->cursors[slot]) && step(f, scope, slot) == STORE_ROW)
+        continue;
+}
+
+static int db_first(struct value_frame *f, struct binding_scope *scope, bool whole_row)
+{
+    int slot = hold(f, scope, prepare(f, scope));
+    if (step(f, scope, slot) == STORE_DONE) {
+        drop(scope, slot);
+        value_push_nil(f);
+        return 1;
+    }
+    if (whole_row)
+        push_row(f, scope->cursors[slot]);
+    else
+        push_column(f, scope->cursors[slot], 0);
+    run_to_end(f, scope, slot);
+    drop(scope, slot);
+    return 1;
+}
+
+static int db_one(struct value_frame *f, void *instance)
+{
+    return db_first(f, instance, true);
+}
+
+static int db_value(struct value_frame *f, void *instance)
+{
+    return db_first(f, instance, false);
+}
+
+static int db_all(struct value_frame *f, void *instance)
+{
+    struct binding_scope *scope = instance;
+    int slot = hold(f, scope, prepare(f, scope));
+    value_push_table(f, 8, 0);
+    for (int64_t row = 1; step(f, scope, slot) == STORE_ROW; row++) {
+        if (row > ROWS_MAX)
+            value_raise(f, PN_ELIMIT, "more than %d rows: page with \"limit\", or use ctx.db:each", ROWS_MAX);
+        push_row(f, scope->cursors[slot]);
+        value_set_item(f, row);
+    }
+    drop(scope, slot);
+    return 1;
+}
+
+static int each_step(struct value_frame *f, void *instance)
+{
+    struct binding_scope *scope = instance;
+    int slot = 0;
+    while (slot < DB_CURSORS_MAX && (!scope->cursors[slot] || scope->cursor_tags[slot] != value_tag(f)))
+        slot++;
+    if (slot == DB_CURSORS_MAX)
+        value_raise(f, PN_EINVAL, "ctx.db:each was used after its end");
+    if (step(f, scope, slot) == STORE_ROW) {
+        push_row(f, scope->cursors[slot]);
+        return 1;
+    }
+    drop(scope, slot);
+    value_push_nil(f);
+    return 1;
+}
+
+static int db_each(struct value_frame *f, void *instance)
+{
+    struct binding_scope *scope = instance;
+    int slot = hold(f, scope, prepare(f, scope));
+    value_push_iterator(f, each_step, scope, scope->cursor_tags[slot]);
+    return 1;
+}
+
+static int db_run(struct value_frame *f, void *instance)
+{
+    struct binding_scope *scope = instance;
+    if (!writes(f))
+        value_raise(f, PN_EDENIED, "ctx.db:run is for commands: a %s only reads",
+                    capability_kind_name(value_call(f)->capability->kind));
+    int slot = hold(f, scope, prepare(f, scope));
+    while (step(f, scope, slot) == STORE_ROW)
+        continue;
+    int64_t changes = statement_changes(scope->cursors[slot]);
+    drop(scope, slot);
+    value_push_integer(f, changes);
+    return 1;
+}
+
+static int db_finish(struct binding_scope *scope, bool commit, struct pn_error *err)
+{
+    for (int i = 0; i < DB_CURSORS_MAX; i++)
+        if (scope->cursors[i])
+            drop(scope, i);
+    if (!scope->transaction)
+        return 0;
+    scope->transaction = false;
+    if (commit)
+        return store_commit(scope->store, err);
+    store_rollback(scope->store);
+    return 0;
+}
+
+static const struct value_method methods[] = {
+    {"one", db_one}, {"all", db_all}, {"each", db_each}, {"value", db_value}, {"run", db_run}, {NULL, NULL},
+};
+
+const struct binding binding_db = {"db", false, methods, db_finish};

@@ -1,0 +1,332 @@
+#include "plugin/catalogue.h"
+
+#include "base/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct catalogue {
+    struct catalogue_options options;
+    struct map plugins; /* name → struct plugin, owned */
+    struct router *router;
+    struct route_target *targets; /* what the router's values point to */
+    size_t serving;
+    struct plugin *touched;
+};
+
+struct catalogue *catalogue_new(const struct catalogue_options *options)
+{
+    struct catalogue *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->options = *options;
+    c->router = router_new();
+    map_init(&c->plugins);
+    if (c->router)
+        return c;
+    free(c);
+    return NULL;
+}
+
+void catalogue_free(struct catalogue *c)
+{
+    struct plugin *p;
+    if (!c)
+        return;
+    for (size_t at = 0; (p = map_next(&c->plugins, &at));) {
+        generation_unref(p->serving);
+        generation_unref(p->prepared);
+        store_close(p->store);
+        free(p);
+    }
+    map_release(&c->plugins);
+    router_free(c->router);
+    free(c->targets);
+    free(c);
+}
+
+int catalogue_home(struct text plugin, int process_count)
+{
+    return (int)(text_hash(plugin) % (uint64_t)process_count);
+}
+
+struct plugin *catalogue_plugin(const struct catalogue *c, struct text name)
+{
+    return map_get(&c->plugins, name);
+}
+
+static struct plugin *plugin_add(struct catalogue *c, const char *name, struct pn_error *err)
+{
+    struct plugin *p = catalogue_plugin(c, text_of(name));
+    if (p)
+        return p;
+    p = calloc(1, sizeof *p);
+    if (p) {
+        snprintf(p->name, sizeof p->name, "%s", name);
+        p->home = catalogue_home(text_of(p->name), c->options.process_count);
+        p->is_home = p->home == c->options.process;
+        if (map_put(&c->plugins, text_of(p->name), p) == 0)
+            return p;
+        free(p);
+    }
+    pn_error_set(err, PN_ENOMEM, "out of memory");
+    return NULL;
+}
+
+static int open_store(struct catalogue *c, struct plugin *p, struct pn_error *err)
+{
+    char path[FILE_PATH_MAX], name[PLUGIN_NAME_SIZE + 8];
+    if (p->store)
+        return 0;
+    snprintf(name, sizeof name, "%s.db", p->name);
+    int rc = file_join(path, sizeof path, c->options.databases_directory, text_of(name), err);
+    return rc != 0 ? rc : store_open(&p->store, path, p->is_home ? STORE_HOME : STORE_READER, NULL, err);
+}
+
+/* One plugin's routes into a table; `target` has room for its capabilities. */
+static int add_routes(struct router *router, struct plugin *p, const struct generation *g, struct route_target **target,
+                      struct pn_error *err)
+{
+    for (size_t i = 0; i < g->definition.capability_count; i++) {
+        const struct capability *capability = &g->definition.capabilities[i];
+        if (capability->path.len == 0)
+            continue;
+        void *earlier = NULL;
+        struct route_target *value = (*target)++;
+        *value = (struct route_target){p, capability};
+        int rc = router_add(router, http_method_parse(capability->method), capability->path, value, &earlier, err);
+        if (rc == PN_EEXIST)
+            return pn_error_set(err, rc, "%.*s: route '%.*s %.*s' of '%s' is already claimed by '%s'",
+                                TEXT_ARGS(capability->where), TEXT_ARGS(capability->method),
+                                TEXT_ARGS(capability->path), capability->address.data,
+                                ((struct route_target *)earlier)->capability->address.data);
+        if (rc != 0)
+            return pn_error_wrap(err, "%.*s: '%s'", TEXT_ARGS(capability->where), capability->address.data);
+    }
+    return 0;
+}
+
+static size_t count_capabilities(const struct catalogue *c, const struct generation *candidate)
+{
+    size_t count = candidate ? candidate->definition.capability_count : 0;
+    struct plugin *p;
+    for (size_t at = 0; (p = map_next(&c->plugins, &at));)
+        count += p->serving ? p->serving->definition.capability_count : 0;
+    return count;
+}
+
+struct routes {
+    struct router *router;
+    struct route_target *targets;
+    size_t serving;
+};
+
+/* The table as it would be with `candidate` serving for `changed` (NULL: with nothing serving there). */
+static int build_routes(const struct catalogue *c, struct plugin *changed, const struct generation *candidate,
+                        struct routes *out, struct pn_error *err)
+{
+    *out = (struct routes){router_new(), calloc(count_capabilities(c, candidate) + 1, sizeof *out->targets), 0};
+    struct route_target *target = out->targets;
+    struct plugin *p;
+    int rc = out->router && out->targets ? 0 : pn_error_set(err, PN_ENOMEM, "out of memory");
+    /* The candidate goes last, so that a clash names its source line and the other's owner. */
+    for (size_t at = 0; rc == 0 && (p = map_next(&c->plugins, &at));) {
+        if (p == changed || !p->serving)
+            continue;
+        rc = add_routes(out->router, p, p->serving, &target, err);
+        out->serving++;
+    }
+    if (rc == 0 && candidate) {
+        rc = add_routes(out->router, changed, candidate, &target, err);
+        out->serving++;
+    }
+    if (rc != 0) {
+        router_free(out->router);
+        free(out->targets);
+    }
+    return rc;
+}
+
+static void install_routes(struct catalogue *c, struct routes *routes)
+{
+    router_free(c->router);
+    free(c->targets);
+    c->router = routes->router;
+    c->targets = routes->targets;
+    c->serving = routes->serving;
+}
+
+static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec, struct generation **out,
+                struct pn_error *err)
+{
+    struct bundle bundle;
+    int rc = bundle_open(&bundle, c->options.bundles_directory, spec->hash, err);
+    if (rc == 0)
+        rc = generation_load(out, spec, &bundle, err);
+    if (rc != 0)
+        return rc;
+    struct generation *g = *out;
+    if (!text_equal(g->definition.name, text_of(spec->plugin)))
+        rc = pn_error_set(err, PN_EINVAL, "bundle '%s' holds plugin '%s', not '%s'", spec->hash,
+                          g->definition.name.data, spec->plugin);
+    else if (plugin_needs(&g->definition, TEXT("db")))
+        rc = open_store(c, p, err);
+    g->scope.store = p->store;
+    if (rc != 0)
+        generation_unref(g);
+    return rc;
+}
+
+static bool is_same(const struct generation *g, const struct generation_spec *spec)
+{
+    return g && g->spec.number == spec->number && strcmp(g->spec.hash, spec->hash) == 0;
+}
+
+int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err)
+{
+    struct plugin *p = plugin_add(c, spec->plugin, err);
+    struct generation *g = NULL;
+    struct routes routes;
+    if (!p)
+        return PN_ENOMEM;
+    if (is_same(p->prepared, spec))
+        return 0;
+    catalogue_discard(c, text_of(p->name));
+    int rc = load(c, p, spec, &g, err);
+    if (rc != 0)
+        return rc;
+    rc = build_routes(c, p, g, &routes, err);
+    if (rc != 0) {
+        generation_unref(g);
+        return rc;
+    }
+    router_free(routes.router);
+    free(routes.targets);
+    p->prepared = g;
+    return 0;
+}
+
+int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, int *applied, struct pn_error *err)
+{
+    struct plugin *p = catalogue_plugin(c, text_of(spec->plugin));
+    struct migration *list;
+    size_t count;
+    if (!p || !is_same(p->prepared, spec))
+        return pn_error_set(err, PN_EINVAL, "generation #%lld of '%s' is not prepared here", (long long)spec->number,
+                            spec->plugin);
+    int rc = generation_migrations(&p->prepared->bundle, &list, &count, err);
+    if (rc != 0)
+        return rc;
+    *applied = 0;
+    if (count)
+        rc = migrations_apply(p->store, list, count, applied, err);
+    free(list);
+    return rc;
+}
+
+int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err)
+{
+    struct plugin *p = plugin_add(c, spec->plugin, err);
+    struct routes routes;
+    if (!p)
+        return PN_ENOMEM;
+    if (is_same(p->serving, spec))
+        return 0;
+    struct generation *next = NULL;
+    int rc = 0;
+    if (is_same(p->prepared, spec)) {
+        next = p->prepared;
+        p->prepared = NULL;
+    } else {
+        rc = load(c, p, spec, &next, err);
+    }
+    if (rc == 0)
+        rc = build_routes(c, p, next, &routes, err);
+    if (rc != 0) {
+        generation_unref(next);
+        return rc;
+    }
+    install_routes(c, &routes);
+    struct generation *old = p->serving;
+    p->serving = next;
+    generation_unref(old); /* closes now, or when its last call ends */
+    return 0;
+}
+
+void catalogue_discard(struct catalogue *c, struct text plugin)
+{
+    struct plugin *p = catalogue_plugin(c, plugin);
+    if (!p)
+        return;
+    generation_unref(p->prepared);
+    p->prepared = NULL;
+}
+
+int catalogue_retire(struct catalogue *c, struct text plugin, struct pn_error *err)
+{
+    struct plugin *p = catalogue_plugin(c, plugin);
+    struct routes routes;
+    if (!p || !p->serving)
+        return 0;
+    int rc = build_routes(c, p, NULL, &routes, err);
+    if (rc != 0)
+        return rc;
+    install_routes(c, &routes);
+    generation_unref(p->serving);
+    p->serving = NULL;
+    return 0;
+}
+
+bool catalogue_find(const struct catalogue *c, struct text address, struct route_target *out)
+{
+    struct text rest = address, name;
+    if (!text_split(&rest, '.', &name) || !rest.data)
+        return false;
+    struct plugin *p = catalogue_plugin(c, name);
+    if (!p || !p->serving)
+        return false;
+    *out = (struct route_target){p, generation_capability(p->serving, rest)};
+    return out->capability != NULL;
+}
+
+enum route_result catalogue_route(const struct catalogue *c, enum http_method method, const struct http_path *path,
+                                  struct route_match *match)
+{
+    return router_match(c->router, method, path, match);
+}
+
+size_t catalogue_count(const struct catalogue *c)
+{
+    return c->serving;
+}
+
+struct plugin *catalogue_next(const struct catalogue *c, size_t *at)
+{
+    return map_next(&c->plugins, at);
+}
+
+void catalogue_touch(struct catalogue *c, struct plugin *p)
+{
+    if (p->touched || !p->store)
+        return;
+    p->touched = true;
+    p->next_touched = c->touched;
+    c->touched = p;
+}
+
+void catalogue_end_snapshots(struct catalogue *c)
+{
+    while (c->touched) {
+        struct plugin *p = c->touched;
+        c->touched = p->next_touched;
+        p->touched = false;
+        store_snapshot_end(p->store);
+    }
+}
+
+void catalogue_end_snapshot(struct catalogue *c, struct text plugin)
+{
+    struct plugin *p = catalogue_plugin(c, plugin);
+    if (p && p->store)
+        store_snapshot_end(p->store);
+}

@@ -1,0 +1,73 @@
+/*
+ * Catalogue: which generation of each plugin serves in this process, and the routes that lead to it.
+ *
+ * prepare loads a generation beside the serving one; publish flips to it (and cannot fail once prepared); discard forgets it.
+ * The route table is immutable and replaced as a whole. A plugin's database is opened once and outlives its generations.
+ */
+#ifndef PINION_PLUGIN_CATALOGUE_H
+#define PINION_PLUGIN_CATALOGUE_H
+
+#include "base/map.h"
+#include "http/router.h"
+#include "plugin/generation.h"
+
+struct plugin {
+    char name[PLUGIN_NAME_SIZE];
+    struct generation *serving;  /* NULL: none yet, or retired */
+    struct generation *prepared; /* NULL: none */
+    struct store *store;         /* opened when first needed */
+    int home;                    /* the worker that writes its database */
+    bool is_home;                /* … is this one */
+    bool touched;                /* may hold a snapshot; in the catalogue's list of such */
+    struct plugin *next_touched;
+};
+
+/* What a route leads to. */
+struct route_target {
+    struct plugin *plugin;
+    const struct capability *capability; /* of plugin->serving */
+};
+
+struct catalogue;
+
+struct catalogue_options {
+    const char *bundles_directory, *databases_directory; /* borrowed */
+    int process, process_count; /* this worker, of how many: decides whose home it is */
+};
+
+struct catalogue *catalogue_new(const struct catalogue_options *options);
+void catalogue_free(struct catalogue *c);
+
+/* The worker that writes a plugin's database. */
+int catalogue_home(struct text plugin, int process_count);
+
+/* PN_EEXIST: a route is claimed by another plugin (both are named); else as generation_load and bundle_open.
+ * A generation that is already prepared under this number is kept. */
+int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err);
+
+/* Applies the prepared generation's pending migrations; only in its home. *applied counts. */
+int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, int *applied, struct pn_error *err);
+
+/* Makes that generation serve: the prepared one, or one that is loaded now (a worker that was not there to prepare). */
+int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err);
+
+void catalogue_discard(struct catalogue *c, struct text plugin); /* what is prepared; nothing is fine */
+int catalogue_retire(struct catalogue *c, struct text plugin, struct pn_error *err); /* serves no more */
+
+struct plugin *catalogue_plugin(const struct catalogue *c, struct text name); /* NULL: not known */
+/* "orders.place" → its plugin and capability; false when nothing serves it. */
+bool catalogue_find(const struct catalogue *c, struct text address, struct route_target *out);
+enum route_result catalogue_route(const struct catalogue *c, enum http_method method, const struct http_path *path,
+                                  struct route_match *match);
+
+size_t catalogue_count(const struct catalogue *c); /* plugins that serve */
+struct plugin *catalogue_next(const struct catalogue *c, size_t *at); /* as map_next */
+
+/* A call is about to read the plugin's database: its snapshot is ended with the tick. */
+void catalogue_touch(struct catalogue *c, struct plugin *p);
+/* End of a loop tick: the next read of each touched database sees what is there then. */
+void catalogue_end_snapshots(struct catalogue *c);
+/* A command of this plugin was committed elsewhere: the next read must see it. */
+void catalogue_end_snapshot(struct catalogue *c, struct text plugin);
+
+#endif

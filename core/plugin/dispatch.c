@@ -1,0 +1,216 @@
+#include "plugin/dispatch.h"
+
+#include "base/random.h"
+#include "http/problem.h"
+#include "http/query.h"
+
+#include <assert.h>
+
+enum { PARAMETERS_MAX = 64, QUERY_BYTES_MAX = 8192 };
+
+/* One request while it is being resolved. */
+struct request {
+    struct dispatcher *dispatcher;
+    struct http_exchange *exchange;
+    const struct http_request *http;
+    struct route_target target;
+    struct call_parameter parameters[PARAMETERS_MAX];
+    size_t parameter_count;
+    struct call_origin origin;
+    char trace_id[TRACE_ID_SIZE];
+    char query[QUERY_BYTES_MAX];
+};
+
+static_assert(sizeof(struct call_header) == sizeof(struct http_header), "headers are passed on as they are");
+
+static void respond(struct http_exchange *x, const struct answer *answer, struct text generation, struct text trace_id,
+                    const struct http_header *extra)
+{
+    struct http_header headers[3];
+    size_t count = 0;
+    if (generation.len)
+        headers[count++] = (struct http_header){TEXT("Pinion-Generation"), generation};
+    headers[count++] = (struct http_header){TEXT("Pinion-Trace-Id"), trace_id};
+    if (extra)
+        headers[count++] = *extra;
+    http_respond(x, &(struct http_response){
+                        .status = answer->status,
+                        .content_type = answer->status == 204 ? (struct text){NULL, 0}
+                                        : answer->is_problem  ? HTTP_PROBLEM_TYPE
+                                                              : TEXT("application/json"),
+                        .body = answer->body,
+                        .headers = headers,
+                        .header_count = count,
+                    });
+}
+
+static void refuse(struct request *r, int status, const char *code, struct text detail, const struct http_header *extra)
+{
+    struct answer answer;
+    execute_problem(r->dispatcher->executor, status, code, detail, (struct text){NULL, 0}, &r->origin, &answer);
+    respond(r->exchange, &answer, (struct text){NULL, 0}, r->origin.trace_id, extra);
+}
+
+/* The trace of a W3C traceparent ("00-<32 hex>-<16 hex>-<flags>"), or a new one. */
+static void set_trace_id(struct request *r)
+{
+    struct text parent = http_request_header(r->http, TEXT("traceparent"));
+    bool valid = parent.len >= 55 && parent.data[2] == '-' && parent.data[35] == '-';
+    bool zero = true;
+    for (size_t i = 3; valid && i < 35; i++) {
+        char c = parent.data[i];
+        valid = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+        zero = zero && c == '0';
+    }
+    if (valid && !zero) {
+        memcpy(r->trace_id, parent.data + 3, TRACE_ID_SIZE - 1);
+        r->trace_id[TRACE_ID_SIZE - 1] = 0;
+    } else {
+        random_hex(r->trace_id, TRACE_ID_SIZE - 1);
+    }
+    r->origin.trace_id = (struct text){r->trace_id, TRACE_ID_SIZE - 1};
+}
+
+static bool add_parameter(struct request *r, struct text name, struct text value)
+{
+    if (r->parameter_count == PARAMETERS_MAX)
+        return false;
+    r->parameters[r->parameter_count++] = (struct call_parameter){name, value};
+    return true;
+}
+
+static bool read_query(struct request *r)
+{
+    struct http_query q = {r->http->query, r->query, sizeof r->query};
+    struct text name, value;
+    int rc;
+    while ((rc = http_query_next(&q, &name, &value)) > 0)
+        if (!add_parameter(r, name, value))
+            return false;
+    return rc == 0;
+}
+
+static void not_found(struct request *r)
+{
+    struct http_header retry = {TEXT("Retry-After"), TEXT("1")};
+    if (*r->dispatcher->starting)
+        refuse(r, 503, "starting", TEXT("the host is starting; nothing is published yet"), &retry);
+    else
+        refuse(r, 404, "not_found", TEXT("nothing is served at this address"), NULL);
+}
+
+static void refuse_method(struct request *r, const char *allow)
+{
+    struct http_header header = {TEXT("Allow"), text_of(allow)};
+    struct answer none = {204, false, {NULL, 0}};
+    if (r->http->method == HTTP_OPTIONS)
+        respond(r->exchange, &none, (struct text){NULL, 0}, r->origin.trace_id, &header);
+    else
+        refuse(r, 405, "method_not_allowed", TEXT("this address does not take this method"), &header);
+}
+
+/* POST /call/<plugin>.<capability> */
+static bool resolve_universal(struct request *r)
+{
+    const struct http_path *path = &r->http->path;
+    if (path->count != 2 || !text_equal(path->segments[0], TEXT("call")))
+        return false;
+    if (!catalogue_find(r->dispatcher->catalogue, path->segments[1], &r->target)) {
+        not_found(r);
+        return true;
+    }
+    if (r->http->method == HTTP_POST)
+        return false;
+    refuse_method(r, "POST, OPTIONS");
+    return true;
+}
+
+/* False: it was answered. */
+static bool resolve(struct request *r)
+{
+    struct route_match match;
+    if (resolve_universal(r))
+        return false;
+    if (r->target.plugin)
+        return true;
+    switch (catalogue_route(r->dispatcher->catalogue, r->http->method, &r->http->path, &match)) {
+    case ROUTE_FOUND:
+        break;
+    case ROUTE_METHOD_NOT_ALLOWED:
+        refuse_method(r, match.allow);
+        return false;
+    default:
+        not_found(r);
+        return false;
+    }
+    r->target = *(struct route_target *)match.value;
+    for (size_t i = 0; i < match.count; i++)
+        add_parameter(r, match.parameters[i].name, match.parameters[i].value);
+    if (read_query(r))
+        return true;
+    refuse(r, 400, "invalid_query", TEXT("the query string is malformed or too large"), NULL);
+    return false;
+}
+
+static void forward(struct request *r, const struct call_input *in)
+{
+    struct dispatcher *d = r->dispatcher;
+    struct dispatch_forward f = {
+        .exchange = r->exchange,
+        .home = r->target.plugin->home,
+        .capability = r->target.capability,
+        .in = in,
+        .origin = &r->origin,
+    };
+    if (!d->forward(d->user, &f))
+        dispatch_lost(d, r->exchange, r->origin.trace_id);
+}
+
+void dispatch_request(void *user, struct http_exchange *x)
+{
+    struct request r;
+    r.dispatcher = user;
+    r.exchange = x;
+    r.http = http_exchange_request(x);
+    r.target = (struct route_target){NULL, NULL};
+    r.parameter_count = 0;
+    r.origin = (struct call_origin){
+        .method = r.http->method_text,
+        .path = r.http->target,
+        .headers = (const struct call_header *)r.http->headers,
+        .header_count = r.http->header_count,
+    };
+    set_trace_id(&r);
+    if (!resolve(&r))
+        return;
+    struct call_input in = {r.http->body, r.parameters, r.parameter_count};
+    if (r.http->method == HTTP_GET || r.http->method == HTTP_HEAD)
+        in.body.len = 0;
+    if (r.target.capability->kind == CAPABILITY_COMMAND && !r.target.plugin->is_home) {
+        forward(&r, &in);
+        return;
+    }
+    struct generation *g = r.target.plugin->serving;
+    struct answer answer;
+    r.origin.generation = text_of(g->label);
+    catalogue_touch(r.dispatcher->catalogue, r.target.plugin);
+    generation_ref(g);
+    execute(r.dispatcher->executor, g, r.target.capability, &in, &r.origin, &answer);
+    respond(x, &answer, r.origin.generation, r.origin.trace_id, NULL);
+    generation_unref(g);
+}
+
+void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation, struct text trace_id)
+{
+    respond(x, answer, generation, trace_id, NULL);
+}
+
+void dispatch_lost(struct dispatcher *d, struct http_exchange *x, struct text trace_id)
+{
+    struct http_header retry = {TEXT("Retry-After"), TEXT("1")};
+    struct call_origin origin = {.trace_id = trace_id};
+    struct answer answer;
+    execute_problem(d->executor, 503, "retry", TEXT("the worker that writes this plugin's data was lost"),
+                    (struct text){NULL, 0}, &origin, &answer);
+    respond(x, &answer, (struct text){NULL, 0}, trace_id, &retry);
+}

@@ -1,0 +1,44 @@
+/*
+ * Dispatch: from an HTTP exchange to a capability and back.
+ *
+ * Routes "/call/<plugin>.<capability>" and the plugins' declared routes; a command whose home is another process goes there
+ * through `forward`, and its answer comes back through dispatch_answer. Every answer of a generation carries
+ * Pinion-Generation and Pinion-Trace-Id.
+ */
+#ifndef PINION_PLUGIN_DISPATCH_H
+#define PINION_PLUGIN_DISPATCH_H
+
+#include "http/server.h"
+#include "plugin/catalogue.h"
+#include "plugin/execute.h"
+
+enum { TRACE_ID_SIZE = 33 };
+
+/* A command on its way to its home. */
+struct dispatch_forward {
+    struct http_exchange *exchange;
+    int home;
+    const struct capability *capability;
+    const struct call_input *in;
+    const struct call_origin *origin;
+};
+
+struct dispatcher {
+    struct catalogue *catalogue;
+    struct executor *executor;
+    const bool *starting; /* nothing was published yet: unknown addresses are 503, not 404 */
+    void *user;
+    /* False: it cannot be reached now. True: dispatch_answer will be called for the exchange. */
+    bool (*forward)(void *user, const struct dispatch_forward *f);
+};
+
+/* An http_handler; user is the dispatcher. */
+void dispatch_request(void *user, struct http_exchange *x);
+
+/* Gives a forwarded command's answer. */
+void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation, struct text trace_id);
+
+/* Gives a problem in its place: its home was lost. The outcome is not known to us. */
+void dispatch_lost(struct dispatcher *d, struct http_exchange *x, struct text trace_id);
+
+#endif

@@ -1,0 +1,131 @@
+#include "plugin/generation.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool find_module(void *user, struct text path, struct text *content)
+{
+    const struct bundle_file *file = bundle_find(user, path);
+    if (file)
+        *content = file->content;
+    return file != NULL;
+}
+
+static void close_generation(struct generation *g)
+{
+    vm_free(g->vm);
+    arena_release(&g->definition.arena);
+    bundle_close(&g->bundle);
+#ifdef PINION_POISON
+    memset(g, 0xDD, sizeof *g);
+#endif
+    free(g);
+}
+
+struct generation *generation_ref(struct generation *g)
+{
+    g->refs++;
+    return g;
+}
+
+void generation_unref(struct generation *g)
+{
+    if (g && --g->refs == 0)
+        close_generation(g);
+}
+
+static int bind_all(struct generation *g, struct pn_error *err)
+{
+    size_t count = bindings_grant(&g->definition, &g->scope, g->objects);
+    for (size_t i = 0; i < count; i++) {
+        int rc = vm_bind(g->vm, &g->objects[i], err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* The account's limit is known only once the definition was read; until then the default holds. */
+static int load(struct generation *g, struct pn_error *err)
+{
+    enum { LOAD_MEMORY_LIMIT = 64 * 1024 * 1024 };
+    struct vm_source source = {g->spec.plugin, &g->bundle, find_module};
+    int rc = vm_new(&g->vm, &source, LOAD_MEMORY_LIMIT, err);
+    if (rc == 0)
+        rc = vm_load(g->vm, &g->definition, err);
+    if (rc != 0)
+        return rc;
+    vm_set_memory_limit(g->vm, (size_t)g->definition.limits.memory_mb * 1024 * 1024);
+    snprintf(g->label, sizeof g->label, "%.64s@%.32s#%" PRId64, g->definition.name.data, g->definition.version.data,
+             g->spec.number);
+    g->scope = (struct binding_scope){.plugin = &g->definition, .label = g->label};
+    return bind_all(g, err);
+}
+
+int generation_load(struct generation **out, const struct generation_spec *spec, struct bundle *bundle,
+                    struct pn_error *err)
+{
+    struct generation *g = calloc(1, sizeof *g);
+    if (!g) {
+        bundle_close(bundle);
+        return pn_error_set(err, PN_ENOMEM, "out of memory");
+    }
+    g->refs = 1;
+    g->spec = *spec;
+    g->bundle = *bundle;
+    *bundle = (struct bundle){.files = NULL};
+    arena_init(&g->definition.arena);
+    int rc = load(g, err);
+    if (rc != 0) {
+        close_generation(g);
+        return rc;
+    }
+    *out = g;
+    return 0;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return ((const struct migration *)a)->number - ((const struct migration *)b)->number;
+}
+
+static int add_migration(const struct bundle_file *file, struct migration *out, struct pn_error *err)
+{
+    struct text folder = TEXT("migrations/"), title;
+    struct text name = {file->path.data + folder.len, file->path.len - folder.len};
+    int rc = migration_parse_name(name, &out->number, &title, err);
+    out->name = name;
+    out->sql = file->content;
+    return rc;
+}
+
+int generation_migrations(const struct bundle *bundle, struct migration **list, size_t *count, struct pn_error *err)
+{
+    int rc = 0;
+    *count = 0;
+    *list = calloc(bundle->count + 1, sizeof **list);
+    if (!*list)
+        return pn_error_set(err, PN_ENOMEM, "out of memory");
+    for (size_t i = 0; i < bundle->count && rc == 0; i++)
+        if (text_starts_with(bundle->files[i].path, TEXT("migrations/")) &&
+            text_ends_with(bundle->files[i].path, TEXT(".sql")))
+            rc = add_migration(&bundle->files[i], &(*list)[(*count)++], err);
+    qsort(*list, *count, sizeof **list, by_number);
+    if (rc == 0)
+        rc = migrations_check(*list, *count, err);
+    if (rc == 0)
+        return 0;
+    free(*list);
+    *list = NULL;
+    *count = 0;
+    return rc;
+}
+
+const struct capability *generation_capability(const struct generation *g, struct text name)
+{
+    for (size_t i = 0; i < g->definition.capability_count; i++)
+        if (text_equal(g->definition.capabilities[i].name, name))
+            return &g->definition.capabilities[i];
+    return NULL;
+}

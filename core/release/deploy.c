@@ -1,0 +1,378 @@
+#include "release/deploy.h"
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "plugin/catalogue.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+enum { STEP_TIMEOUT_MS = 15000 };
+
+struct deployment {
+    STAILQ_ENTRY(deployment) next;
+    char directory[FILE_PATH_MAX]; /* "": retire */
+    char plugin[PLUGIN_NAME_SIZE];
+    int64_t started;
+};
+
+STAILQ_HEAD(deployment_queue, deployment);
+
+struct deployer {
+    struct loop *loop;
+    struct deployer_options options;
+    struct active active;
+    struct verifier verifier;
+    struct loop_timer timer; /* bounds prepare and migrate */
+    struct deployment_queue queue;
+
+    /* the one that is under way */
+    struct deployment *current;
+    enum deploy_step step;
+    struct buffer archive;
+    struct active_entry next; /* what will be active when it succeeds */
+    uint64_t waiting;         /* workers whose answer is missing, one bit each */
+    uint32_t ticket;          /* of the current step; older answers are ignored */
+};
+
+static void start_posted(void *user);
+
+const char *deploy_step_name(enum deploy_step step)
+{
+    static const char *const names[] = {"idle", "stage", "verify", "prepare", "migrate", "publish"};
+    return names[step];
+}
+
+int deployer_new(struct deployer **out, struct loop *loop, const struct deployer_options *options, struct pn_error *err)
+{
+    struct deployer *d = calloc(1, sizeof *d);
+    if (!d)
+        return pn_error_set(err, PN_ENOMEM, "out of memory");
+    d->loop = loop;
+    d->options = *options;
+    STAILQ_INIT(&d->queue);
+    active_init(&d->active);
+    buffer_init(&d->archive);
+    int rc = active_read(&d->active, options->active_path, err);
+    if (rc != 0) {
+        deployer_free(d);
+        return rc;
+    }
+    *out = d;
+    return 0;
+}
+
+void deployer_free(struct deployer *d)
+{
+    if (!d)
+        return;
+    verify_stop(&d->verifier);
+    loop_timer_stop(&d->timer);
+    loop_unpost(d->loop, start_posted, d);
+    free(d->current);
+    while (!STAILQ_EMPTY(&d->queue)) {
+        struct deployment *one = STAILQ_FIRST(&d->queue);
+        STAILQ_REMOVE_HEAD(&d->queue, next);
+        free(one);
+    }
+    buffer_release(&d->archive);
+    active_release(&d->active);
+    free(d);
+}
+
+const struct active *deployer_active(const struct deployer *d)
+{
+    return &d->active;
+}
+
+bool deployer_busy(const struct deployer *d)
+{
+    return d->current || !STAILQ_EMPTY(&d->queue);
+}
+
+static void ask(struct deployer *d, int worker, enum fleet_verb verb)
+{
+    d->options.fleet.ask(d->options.fleet.user, worker, verb, &d->next.spec, d->ticket);
+}
+
+static void ask_all(struct deployer *d, enum fleet_verb verb)
+{
+    int workers = d->options.fleet.workers;
+    d->waiting = workers == 64 ? UINT64_MAX : (UINT64_C(1) << workers) - 1;
+    d->ticket++;
+    for (int i = 0; i < workers; i++)
+        ask(d, i, verb);
+}
+
+static void end_current(struct deployer *d, int code, const char *message)
+{
+    char label[GENERATION_LABEL_SIZE] = "";
+    struct deployment *one = d->current;
+    if (code == 0 && !d->next.retired)
+        snprintf(label, sizeof label, "%s@%s#%" PRId64, d->next.spec.plugin, d->next.version, d->next.spec.number);
+    struct deploy_report report = {
+        .directory = one->directory,
+        .plugin = d->next.spec.plugin,
+        .label = label,
+        .step = d->step,
+        .code = code,
+        .message = message,
+        .took = clock_monotonic() - one->started,
+    };
+    loop_timer_stop(&d->timer);
+    d->current = NULL;
+    d->step = DEPLOY_IDLE;
+    d->waiting = 0;
+    d->ticket++;
+    d->options.done(d->options.user, &report);
+    free(one);
+    if (STAILQ_EMPTY(&d->queue))
+        d->options.idle(d->options.user);
+    else
+        loop_post(d->loop, start_posted, d);
+}
+
+/* Before publish: nothing has changed for anybody, so forgetting what was prepared is all there is to undo. */
+static void fail(struct deployer *d, int code, const char *message)
+{
+    if (d->step == DEPLOY_PREPARE || d->step == DEPLOY_MIGRATE)
+        ask_all(d, FLEET_DISCARD);
+    end_current(d, code, message);
+}
+
+static void on_step_timeout(void *user)
+{
+    struct deployer *d = user;
+    fail(d, PN_ETIMEOUT, "a worker did not answer in time");
+}
+
+static void begin_step(struct deployer *d, enum deploy_step step)
+{
+    d->step = step;
+    loop_timer_stop(&d->timer);
+    if (step == DEPLOY_PREPARE || step == DEPLOY_MIGRATE)
+        loop_timer_start(&d->timer, d->loop, STEP_TIMEOUT_MS, false, on_step_timeout, d);
+}
+
+static bool needs_migration(const struct deployer *d)
+{
+    const struct active_entry *now = active_find(&d->active, text_of(d->next.spec.plugin));
+    return d->next.migrations[0] && (!now || strcmp(now->migrations, d->next.migrations) != 0);
+}
+
+static void begin_migrate(struct deployer *d)
+{
+    int home = catalogue_home(text_of(d->next.spec.plugin), d->options.fleet.workers);
+    begin_step(d, DEPLOY_MIGRATE);
+    d->waiting = UINT64_C(1) << home;
+    d->ticket++;
+    ask(d, home, FLEET_MIGRATE);
+}
+
+static void begin_publish(struct deployer *d)
+{
+    struct pn_error err;
+    begin_step(d, DEPLOY_PUBLISH);
+    struct active_entry *entry = active_entry(&d->active, text_of(d->next.spec.plugin));
+    if (!entry) {
+        fail(d, PN_ENOMEM, "out of memory");
+        return;
+    }
+    struct active_entry before = *entry;
+    *entry = d->next;
+    if (active_write(&d->active, d->options.active_path, d->options.durable, &err) != 0) {
+        *entry = before;
+        d->step = DEPLOY_PREPARE; /* so that what was prepared is discarded */
+        fail(d, err.code, err.message);
+        return;
+    }
+    ask_all(d, d->next.retired ? FLEET_RETIRE : FLEET_PUBLISH);
+}
+
+static void begin_prepare(struct deployer *d)
+{
+    begin_step(d, DEPLOY_PREPARE);
+    ask_all(d, FLEET_PREPARE);
+}
+
+static void step_is_complete(struct deployer *d)
+{
+    if (d->step == DEPLOY_PREPARE && needs_migration(d))
+        begin_migrate(d);
+    else if (d->step == DEPLOY_PREPARE || d->step == DEPLOY_MIGRATE)
+        begin_publish(d);
+    else
+        end_current(d, 0, "");
+}
+
+void deployer_reply(struct deployer *d, int worker, uint32_t ticket, int code, struct text message)
+{
+    uint64_t bit = UINT64_C(1) << worker;
+    if (!d->current || ticket != d->ticket || !(d->waiting & bit))
+        return;
+    char text[PN_ERROR_MESSAGE_MAX];
+    snprintf(text, sizeof text, "%.*s", TEXT_ARGS(message));
+    if (code != 0 && d->step != DEPLOY_PUBLISH) {
+        fail(d, code, text);
+        return;
+    }
+    if (code != 0) /* published is published: the others serve it, and this worker keeps what it had */
+        LOG(LOG_ERROR, "a worker cannot serve what was published", LOG_INT("worker", worker), LOG_STRING("error", text));
+    d->waiting &= ~bit;
+    if (!d->waiting)
+        step_is_complete(d);
+}
+
+void deployer_joined(struct deployer *d, int worker)
+{
+    uint64_t bit = UINT64_C(1) << worker;
+    for (size_t i = 0; i < d->active.count; i++) {
+        const struct active_entry *e = &d->active.entries[i];
+        bool current = d->step == DEPLOY_PUBLISH && strcmp(e->spec.plugin, d->next.spec.plugin) == 0;
+        d->options.fleet.ask(d->options.fleet.user, worker, e->retired ? FLEET_RETIRE : FLEET_PUBLISH, &e->spec,
+                             current ? d->ticket : 0);
+    }
+    if (d->step == DEPLOY_PREPARE && (d->waiting & bit))
+        ask(d, worker, FLEET_PREPARE);
+}
+
+void deployer_lost(struct deployer *d, int worker)
+{
+    if (d->step == DEPLOY_MIGRATE && (d->waiting & (UINT64_C(1) << worker)))
+        fail(d, PN_ECLOSED, "the worker that was migrating the database was lost; deploy again");
+    else if (d->step == DEPLOY_PREPARE)
+        d->waiting |= UINT64_C(1) << worker; /* what it had prepared went with it */
+}
+
+static const char *applied_migrations(void *user, struct text plugin)
+{
+    const struct deployer *d = user;
+    const struct active_entry *entry = active_find(&d->active, plugin);
+    return entry ? entry->migrations : NULL;
+}
+
+static void on_verified(void *user, const struct verify_result *result)
+{
+    struct deployer *d = user;
+    snprintf(d->next.spec.plugin, sizeof d->next.spec.plugin, "%s", result->plugin);
+    if (result->code != 0) {
+        fail(d, result->code, result->message);
+        return;
+    }
+    const struct active_entry *now = active_find(&d->active, text_of(result->plugin));
+    d->next.spec.number = now ? now->spec.number + 1 : 1;
+    memcpy(d->next.version, result->version, sizeof d->next.version);
+    memcpy(d->next.migrations, result->migrations, sizeof d->next.migrations);
+    begin_prepare(d);
+}
+
+/* Is this very content what its plugin serves already? */
+static bool is_live(const struct deployer *d, const char *hash)
+{
+    for (size_t i = 0; i < d->active.count; i++)
+        if (!d->active.entries[i].retired && strcmp(d->active.entries[i].spec.hash, hash) == 0)
+            return true;
+    return false;
+}
+
+static const char *base_name(const char *directory)
+{
+    const char *slash = strrchr(directory, '/');
+    return slash && slash[1] ? slash + 1 : directory;
+}
+
+static int start_verify(struct deployer *d, struct pn_error *err)
+{
+    struct verify_job job = {
+        .archive = buffer_text(&d->archive),
+        .directory_name = base_name(d->current->directory),
+        .databases_directory = d->options.databases_directory,
+        .temporary_directory = d->options.temporary_directory,
+        .applied_migrations = applied_migrations,
+        .user = d,
+    };
+    begin_step(d, DEPLOY_VERIFY);
+    return verify_start(&d->verifier, d->loop, &job, on_verified, d, err);
+}
+
+static void stage(struct deployer *d)
+{
+    struct pn_error err = {.code = 0};
+    begin_step(d, DEPLOY_STAGE);
+    buffer_clear(&d->archive);
+    d->next = (struct active_entry){.retired = false};
+    int rc = bundle_pack(d->current->directory, &d->archive, &err);
+    if (rc == 0) {
+        bundle_hash(buffer_text(&d->archive), d->next.spec.hash);
+        if (is_live(d, d->next.spec.hash)) {
+            end_current(d, PN_EEXIST, "already live");
+            return;
+        }
+        rc = bundle_store(d->options.bundles_directory, buffer_text(&d->archive), d->next.spec.hash,
+                          d->options.durable, &err);
+    }
+    if (rc == 0)
+        rc = start_verify(d, &err);
+    if (rc != 0)
+        fail(d, rc, err.message);
+}
+
+static void retire(struct deployer *d)
+{
+    const struct active_entry *now = active_find(&d->active, text_of(d->current->plugin));
+    begin_step(d, DEPLOY_STAGE);
+    if (!now || now->retired) {
+        d->next = (struct active_entry){.retired = true};
+        end_current(d, PN_EEXIST, "not in service");
+        return;
+    }
+    d->next = *now;
+    d->next.retired = true;
+    begin_publish(d);
+}
+
+static void start_next(struct deployer *d)
+{
+    if (d->current || STAILQ_EMPTY(&d->queue))
+        return;
+    d->current = STAILQ_FIRST(&d->queue);
+    STAILQ_REMOVE_HEAD(&d->queue, next);
+    if (d->current->directory[0])
+        stage(d);
+    else
+        retire(d);
+}
+
+static void start_posted(void *user)
+{
+    start_next(user);
+}
+
+static int submit(struct deployer *d, const char *directory, const char *plugin, struct pn_error *err)
+{
+    struct deployment *one;
+    STAILQ_FOREACH(one, &d->queue, next)
+        if (strcmp(one->directory, directory) == 0 && strcmp(one->plugin, plugin) == 0)
+            return 0;
+    one = calloc(1, sizeof *one);
+    if (!one)
+        return pn_error_set(err, PN_ENOMEM, "out of memory");
+    snprintf(one->directory, sizeof one->directory, "%s", directory);
+    snprintf(one->plugin, sizeof one->plugin, "%s", plugin);
+    one->started = clock_monotonic();
+    STAILQ_INSERT_TAIL(&d->queue, one, next);
+    return d->current ? 0 : loop_post(d->loop, start_posted, d);
+}
+
+int deployer_submit(struct deployer *d, const char *directory, struct pn_error *err)
+{
+    return submit(d, directory, "", err);
+}
+
+int deployer_retire(struct deployer *d, const char *plugin, struct pn_error *err)
+{
+    return submit(d, "", plugin, err);
+}

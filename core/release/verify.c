@@ -1,0 +1,200 @@
+#include "release/verify.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { VERIFY_WALL_MS = 10000, VERIFY_CPU_SECONDS = 5 };
+
+static void hash_migrations(const struct migration *list, size_t count, char hash[BUNDLE_HASH_SIZE])
+{
+    struct buffer all = BUFFER_INIT;
+    hash[0] = 0;
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(&all, "%.*s %zu\n%.*s", TEXT_ARGS(list[i].name), list[i].sql.len, TEXT_ARGS(list[i].sql));
+    if (count)
+        bundle_hash(buffer_text(&all), hash);
+    buffer_release(&all);
+}
+
+/* Applies them to a copy of the database, or to a new one where there is none yet. */
+static int try_migrations(const struct verify_job *job, const char *plugin, const struct migration *list, size_t count,
+                          struct pn_error *err)
+{
+    char from[FILE_PATH_MAX], copy[FILE_PATH_MAX], name[PLUGIN_NAME_SIZE + 32];
+    struct store *store = NULL;
+    snprintf(name, sizeof name, "%s.db", plugin);
+    int rc = file_join(from, sizeof from, job->databases_directory, text_of(name), err);
+    snprintf(name, sizeof name, "verify-%ld.db", (long)getpid());
+    if (rc == 0)
+        rc = file_join(copy, sizeof copy, job->temporary_directory, text_of(name), err);
+    if (rc == 0 && file_exists(from))
+        rc = store_copy_file(from, copy, err);
+    if (rc == 0)
+        rc = store_open(&store, copy, STORE_HOME, NULL, err);
+    if (rc == 0)
+        rc = migrations_apply(store, list, count, NULL, err);
+    store_close(store);
+    unlink(copy);
+    return rc;
+}
+
+static int check_migrations(const struct verify_job *job, const struct generation *g, struct verify_result *out,
+                            struct pn_error *err)
+{
+    struct migration *list;
+    size_t count;
+    int rc = generation_migrations(&g->bundle, &list, &count, err);
+    if (rc != 0)
+        return pn_error_wrap(err, "%s/migrations", out->plugin);
+    hash_migrations(list, count, out->migrations);
+    if (count && !plugin_needs(&g->definition, TEXT("db")))
+        rc = pn_error_set(err, PN_EINVAL, "%s has migrations but does not name \"db\" in its needs", out->plugin);
+    const char *applied = job->applied_migrations(job->user, text_of(out->plugin));
+    if (rc == 0 && count && (!applied || strcmp(applied, out->migrations) != 0))
+        rc = try_migrations(job, out->plugin, list, count, err);
+    if (rc != 0 && count)
+        pn_error_wrap(err, "%s/migrations", out->plugin);
+    free(list);
+    return rc;
+}
+
+static int verify(const struct verify_job *job, struct verify_result *out, struct pn_error *err)
+{
+    struct generation_spec spec = {.number = 0};
+    struct generation *g;
+    struct bundle bundle;
+    snprintf(spec.plugin, sizeof spec.plugin, "%s", job->directory_name);
+    int rc = bundle_read(&bundle, job->archive, err);
+    if (rc == 0)
+        rc = generation_load(&g, &spec, &bundle, err);
+    if (rc != 0)
+        return rc;
+    snprintf(out->plugin, sizeof out->plugin, "%s", g->definition.name.data);
+    snprintf(out->version, sizeof out->version, "%s", g->definition.version.data);
+    rc = check_migrations(job, g, out, err);
+    generation_unref(g);
+    return rc;
+}
+
+void verify_bundle(const struct verify_job *job, struct verify_result *out)
+{
+    struct pn_error err = {.code = 0};
+    *out = (struct verify_result){.code = 0};
+    out->code = verify(job, out, &err);
+    if (out->code != 0)
+        snprintf(out->message, sizeof out->message, "%s", err.message);
+}
+
+static void limit(int what, rlim_t value)
+{
+    struct rlimit l = {value, value};
+    setrlimit(what, &l);
+}
+
+/* Never returns. The parent's loop, sockets and databases are not touched. */
+static _Noreturn void child_main(const struct verify_job *job, int out)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGTERM, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    limit(RLIMIT_CPU, VERIFY_CPU_SECONDS);
+    limit(RLIMIT_CORE, 0);
+    struct verify_result result;
+    verify_bundle(job, &result);
+    ssize_t written = write(out, &result, sizeof result); /* less than PIPE_BUF: all or nothing */
+    _exit(written == (ssize_t)sizeof result ? 0 : 1);
+}
+
+static void reap(struct verifier *v)
+{
+    int status;
+    while (waitpid(v->child, &status, 0) < 0 && errno == EINTR)
+        continue;
+    v->child = 0;
+    loop_watch_stop(&v->watch);
+    loop_timer_stop(&v->timer);
+    close(v->pipe);
+}
+
+static void finish(struct verifier *v, const char *problem)
+{
+    reap(v);
+    if (problem) {
+        v->result = (struct verify_result){.code = PN_ELIMIT};
+        snprintf(v->result.message, sizeof v->result.message, "%s", problem);
+    }
+    v->done(v->user, &v->result);
+}
+
+static void on_timeout(void *user)
+{
+    struct verifier *v = user;
+    kill(v->child, SIGKILL);
+    finish(v, "loading took longer than 10 seconds and was stopped");
+}
+
+static void on_readable(void *user, unsigned ready)
+{
+    struct verifier *v = user;
+    (void)ready;
+    ssize_t n = read(v->pipe, (char *)&v->result + v->received, sizeof v->result - v->received);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n > 0) {
+        v->received += (size_t)n;
+        if (v->received < sizeof v->result)
+            return;
+    }
+    bool whole = v->received == sizeof v->result;
+    finish(v, whole ? NULL : "loading used up its CPU time or memory, or crashed, and was stopped");
+}
+
+int verify_start(struct verifier *v, struct loop *loop, const struct verify_job *job, verify_callback done, void *user,
+                 struct pn_error *err)
+{
+    int ends[2];
+    if (v->child)
+        return pn_error_set(err, PN_EBUSY, "a verification is running");
+    if (pipe2(ends, O_CLOEXEC) != 0)
+        return pn_error_errno(err, PN_EIO, "cannot make a pipe");
+    pid_t child = fork();
+    if (child == 0) {
+        close(ends[0]);
+        child_main(job, ends[1]);
+    }
+    close(ends[1]);
+    if (child < 0) {
+        close(ends[0]);
+        return pn_error_errno(err, PN_EIO, "cannot start a process to verify in");
+    }
+    v->loop = loop;
+    v->child = child;
+    v->pipe = ends[0];
+    v->received = 0;
+    v->done = done;
+    v->user = user;
+    if (loop_watch_start(&v->watch, loop, v->pipe, LOOP_READ, on_readable, v) == 0 &&
+        loop_timer_start(&v->timer, loop, VERIFY_WALL_MS, false, on_timeout, v) == 0)
+        return 0;
+    verify_stop(v);
+    return pn_error_set(err, PN_EIO, "cannot watch the process that verifies");
+}
+
+void verify_stop(struct verifier *v)
+{
+    if (!v->child)
+        return;
+    kill(v->child, SIGKILL);
+    reap(v);
+}

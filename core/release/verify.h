@@ -1,0 +1,55 @@
+/*
+ * Verify: proves in a child process that a bundle can be loaded and its migrations applied, before any worker sees it.
+ *
+ * The child runs the plugin's own code under limits (CPU time, memory, wall time) and is killed when it does not come back;
+ * nothing it does reaches the host. One child at a time per verifier; the callback runs on the loop.
+ */
+#ifndef PINION_RELEASE_VERIFY_H
+#define PINION_RELEASE_VERIFY_H
+
+#include "net/loop.h"
+#include "plugin/generation.h"
+
+#include <sys/types.h>
+
+struct verify_result {
+    int code; /* 0: good */
+    char plugin[PLUGIN_NAME_SIZE];
+    char version[40];
+    char migrations[BUNDLE_HASH_SIZE]; /* hash of the bundle's migrations, "" without any */
+    char message[PN_ERROR_MESSAGE_MAX]; /* what is wrong: file, line, reason */
+};
+
+struct verify_job {
+    struct text archive;
+    const char *directory_name; /* for error places, until the plugin's own name is known */
+    const char *databases_directory;
+    const char *temporary_directory;
+    /* What the plugin's database has, by its name; NULL result: not known. Asked in the child. */
+    const char *(*applied_migrations)(void *user, struct text plugin);
+    void *user;
+};
+
+typedef void (*verify_callback)(void *user, const struct verify_result *result);
+
+struct verifier {
+    struct loop *loop;
+    struct loop_watch watch;
+    struct loop_timer timer;
+    pid_t child; /* 0: idle */
+    int pipe;
+    size_t received;
+    struct verify_result result;
+    verify_callback done;
+    void *user;
+};
+
+/* PN_EBUSY, PN_EIO (no fork). What `job` points to is needed during the call only. */
+int verify_start(struct verifier *v, struct loop *loop, const struct verify_job *job, verify_callback done, void *user,
+                 struct pn_error *err);
+void verify_stop(struct verifier *v); /* kills the child; no callback */
+
+/* The child's work, also for whoever wants it in this process. */
+void verify_bundle(const struct verify_job *job, struct verify_result *out);
+
+#endif
