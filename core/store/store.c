@@ -12,8 +12,6 @@
 
 static void set_defaults(struct store_limits *l)
 {
-    if (l->mmap_bytes == 0)
-        l->mmap_bytes = 64 << 20;
     if (l->cache_kb <= 0)
         l->cache_kb = 2000;
     if (l->busy_ms <= 0)

@@ -29,7 +29,8 @@ enum store_role {
 struct store_limits {
     int64_t
         size_bytes; /* of the database file; beyond it writes fail with PN_EFULL (default: none) */
-    int64_t mmap_bytes;   /* of the file mapped for reading (default: 64 MiB; negative: none) */
+    int64_t
+        mmap_bytes; /* of the file mapped for reading (default: none; measured slower than the cache) */
     int cache_kb;         /* page cache of a connection (default: 2000) */
     int busy_ms;          /* how long to wait for another process's lock (default: 100) */
     int statements;       /* kept prepared by a connection (default: 128) */

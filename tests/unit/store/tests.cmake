@@ -1,0 +1,5 @@
+pinion_unit_test(store/test_store.c LIBRARIES pinion_store PkgConfig::SQLITE)
+pinion_unit_test(store/test_statement.c LIBRARIES pinion_store)
+pinion_unit_test(store/test_authorizer.c LIBRARIES pinion_store)
+pinion_unit_test(store/test_migration.c LIBRARIES pinion_store)
+pinion_unit_test(store/test_fault.c LIBRARIES pinion_store PkgConfig::SQLITE)
