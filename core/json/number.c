@@ -64,8 +64,9 @@ static size_t put_fixed(uint64_t digits, int places, char *out)
 
 /*
  * Prices, ratios and the like: few digits, not many of them behind the point. When value × 10^k
- * rounds to an integer of at most 15 digits (2^53 when k is 0) that, divided by 10^k, is value again,
- * the reader's fast path turns its digits into value; the least such k gives the shortest literal.
+ * rounds to an integer of at most 15 digits (2^53 when k is 0) that, divided by 10^k, is value
+ * again, the reader's fast path turns its digits into value; the least such k gives the shortest
+ * literal.
  */
 static size_t format_short(double value, char *out)
 {
@@ -76,9 +77,9 @@ static size_t format_short(double value, char *out)
         double scaled = value * powers[k];
         if (scaled >= (k == 0 ? integers : limit))
             return 0;
-        double digits = floor(scaled + 0.5);
-        if (digits / powers[k] == value)
-            return put_fixed((uint64_t)digits, k, out);
+        uint64_t digits = (uint64_t)(scaled + 0.5);
+        if ((double)digits / powers[k] == value)
+            return put_fixed(digits, k, out);
     }
     return 0;
 }
@@ -118,7 +119,7 @@ size_t json_number_format(double value, char out[JSON_NUMBER_SIZE])
         out[sign++] = '-';
         value = -value;
         if (value == 0) {
-            memcpy(out + sign, "0.0", 3);
+            memcpy(out + sign, (const char[]){'0', '.', '0'}, 3);
             return sign + 3;
         }
     }

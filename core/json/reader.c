@@ -1,9 +1,9 @@
 /*
  * JSON reader: a small state machine around four scanners (string, number, word, white space).
  *
- * Between two calls `at` stands behind the last token and `state` says what may come next; whether the innermost level
- * is an object is the lowest bit of `objects`. Errors are kept as a place and a constant text, and only put
- * into words when someone asks.
+ * Between two calls `at` stands behind the last token and `state` says what may come next; whether
+ * the innermost level is an object is the lowest bit of `objects`. Errors are kept as a place and a
+ * constant text, and only put into words when someone asks.
  */
 #include "json/reader.h"
 
@@ -70,7 +70,8 @@ static enum json_token fail_utf8(struct json_reader *r, const char *run, const c
     return fail(r, PN_EINVAL, run, "invalid UTF-8 in a string");
 }
 
-/* From p to the next '"', '\', control character or the end of the text; NULL when UTF-8 in between is broken. */
+/* From p to the next '"', '\', control character or the end of the text; NULL when UTF-8 in between
+ * is broken. */
 static inline const char *pass_characters(struct json_reader *r, const char *p)
 {
     for (;;) {

@@ -1,13 +1,14 @@
 /*
  * JSON reader: one complete text in, one token at a time out. Strict RFC 8259.
  *
- * Refused: anything but one value, invalid UTF-8, a byte order mark, lone surrogates, control characters in
- * strings, leading zeros, more than JSON_DEPTH_MAX levels, numbers beyond a double. Duplicate member names are
- * valid JSON and pass; whoever builds objects decides about them.
+ * Refused: anything but one value, invalid UTF-8, a byte order mark, lone surrogates, control
+ * characters in strings, leading zeros, more than JSON_DEPTH_MAX levels, numbers beyond a double.
+ * Duplicate member names are valid JSON and pass; whoever builds objects decides about them.
  *
  * Invariant: after JSON_ERROR or JSON_END every further call gives the same token again.
- * Life: json_reader_init, json_reader_next until JSON_END or JSON_ERROR; nothing to release. The input and the scratch
- * buffer are borrowed until then. Nothing is allocated but room in the scratch buffer.
+ * Life: json_reader_init, json_reader_next until JSON_END or JSON_ERROR; nothing to release. The
+ * input and the scratch buffer are borrowed until then. Nothing is allocated but room in the
+ * scratch buffer.
  */
 #ifndef PINION_JSON_READER_H
 #define PINION_JSON_READER_H
@@ -34,8 +35,8 @@ enum json_token {
 };
 
 struct json_reader {
-    /* KEY, STRING: decoded UTF-8, a view of the input or, where it had escapes, of the scratch buffer;
-       numbers: the literal. Valid until the next call. */
+    /* KEY, STRING: decoded UTF-8, a view of the input or, where it had escapes, of the scratch
+       buffer; numbers: the literal. Valid until the next call. */
     struct text text;
     int64_t integer; /* INTEGER */
     double number;   /* NUMBER, BIG_INTEGER: the nearest double */
@@ -55,12 +56,12 @@ void json_reader_init(struct json_reader *r, struct text input, struct buffer *s
 
 enum json_token json_reader_next(struct json_reader *r);
 
-/* Passes over the rest of the value whose first token, `begun`, was just read (after JSON_KEY: the member's value),
-   checking it all the same. 0, or the error's code. */
+/* Passes over the rest of the value whose first token, `begun`, was just read (after JSON_KEY: the
+   member's value), checking it all the same. 0, or the error's code. */
 int json_reader_skip(struct json_reader *r, enum json_token begun);
 
-/* After JSON_ERROR: "line 3, column 7: expected ':' after a member's name, got '}'" in *err, and its code:
-   PN_EINVAL, PN_ELIMIT (too deep), PN_ENOMEM (scratch). 0 when there was no error. */
+/* After JSON_ERROR: "line 3, column 7: expected ':' after a member's name, got '}'" in *err, and
+   its code: PN_EINVAL, PN_ELIMIT (too deep), PN_ENOMEM (scratch). 0 when there was no error. */
 int json_reader_error(const struct json_reader *r, struct pn_error *err);
 
 /* Line and column of an offset, both from 1; a column is one character. */

@@ -1,8 +1,8 @@
 /*
  * Scan: how far a string is plain, shared by the reader and the writer.
  *
- * Plain is printable ASCII except '"' and '\'. Sixteen bytes at a time where the compiler has SSE2, else eight in a word;
- * never reads at or beyond `end`.
+ * Plain is printable ASCII except '"' and '\'. Sixteen bytes at a time where the compiler has SSE2,
+ * else eight in a word; never reads at or beyond `end`.
  */
 #ifndef PINION_JSON_SCAN_H
 #define PINION_JSON_SCAN_H
@@ -21,7 +21,8 @@ static inline bool json_scan_is_plain(char c)
 }
 
 #ifdef __SSE2__
-/* A bit for each of sixteen bytes that is not plain. The signed comparison takes in bytes from 0x80 on. */
+/* A bit for each of sixteen bytes that is not plain. The signed comparison takes in bytes from 0x80
+ * on. */
 static inline unsigned json_scan_block(const char *p)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
@@ -31,7 +32,8 @@ static inline unsigned json_scan_block(const char *p)
     return (unsigned)_mm_movemask_epi8(special);
 }
 #else
-/* True when any of eight bytes may not be plain ("Bit Twiddling Hacks", S. Anderson: a byte less than n, a zero byte). */
+/* True when any of eight bytes may not be plain ("Bit Twiddling Hacks", S. Anderson: a byte less
+ * than n, a zero byte). */
 static inline bool json_scan_word(const char *p)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
@@ -60,7 +62,8 @@ static inline const char *json_scan_plain(const char *p, const char *end)
     return p;
 }
 
-/* The end of a run of bytes from 0x80 on. UTF-8 sequences hold nothing else, so runs can be checked one by one. */
+/* The end of a run of bytes from 0x80 on. UTF-8 sequences hold nothing else, so runs can be checked
+ * one by one. */
 static inline const char *json_scan_beyond_ascii(const char *p, const char *end)
 {
     while (p < end && (unsigned char)*p >= 0x80)

@@ -1,8 +1,8 @@
 /*
  * JSON writer: values appended to a buffer, without white space.
  *
- * There is no state: the caller puts brackets and commas, json_write_member helps with objects. What is written is
- * always valid JSON; memory running out shows in the buffer's `failed`.
+ * There is no state: the caller puts brackets and commas, json_write_member helps with objects.
+ * What is written is always valid JSON; memory running out shows in the buffer's `failed`.
  */
 #ifndef PINION_JSON_WRITER_H
 #define PINION_JSON_WRITER_H
@@ -22,7 +22,8 @@ static inline void json_write_integer(struct buffer *b, int64_t value)
 
 /*
  * The shortest text that reads back as the same double; PN_EINVAL for NaN and infinities.
- * JSON knows one kind of number, so 3.0 is written "3"; only minus zero is written "-0.0", as "-0" reads as integer 0.
+ * JSON knows one kind of number, so 3.0 is written "3"; only minus zero is written "-0.0", as "-0"
+ * reads as integer 0.
  */
 int json_write_number(struct buffer *b, double value);
 

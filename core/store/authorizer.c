@@ -1,9 +1,10 @@
 /*
- * Authorizer: what SQL may do, decided by SQLite's compiler asking for each thing that a statement touches.
+ * Authorizer: what SQL may do, decided by SQLite's compiler asking for each thing that a statement
+ * touches.
  *
- * Everything that is not named here is refused. Plugins read and write rows of their own tables; migrations also change
- * the schema; only the host does the rest. It is asked again when SQLite compiles a statement anew after
- * a change of the schema.
+ * Everything that is not named here is refused. Plugins read and write rows of their own tables;
+ * migrations also change the schema; only the host does the rest. It is asked again when SQLite
+ * compiles a statement anew after a change of the schema.
  */
 #include "store/engine.h"
 
@@ -29,9 +30,16 @@ static int deny(struct connection *c, const char *reason, const char *subject)
     return SQLITE_DENY;
 }
 
+/* Tables that SQLite itself makes up may show what other statements run and how the file is laid out. */
 static int may_read(struct connection *c, const char *table)
 {
-    return is_host_name(table) ? deny(c, "the host's own table", table) : SQLITE_OK;
+    static const char *const internals[] = {"sqlite_stmt", "dbstat", "sqlite_dbpage"};
+    if (is_host_name(table))
+        return deny(c, "the host's own table", table);
+    for (size_t i = 0; i < sizeof internals / sizeof *internals; i++)
+        if (strcasecmp(table, internals[i]) == 0)
+            return deny(c, "no such table for plugins:", table);
+    return SQLITE_OK;
 }
 
 static int may_write(struct connection *c, const char *table)
@@ -45,7 +53,8 @@ static int may_write(struct connection *c, const char *table)
     return SQLITE_OK;
 }
 
-/* Declaring the columns of a virtual table (json_each, full text) asks for this. SQLite itself refuses to do it. */
+/* Declaring the columns of a virtual table (json_each, full text) asks for this. SQLite itself
+ * refuses to do it. */
 static bool is_declaration(int action, const char *table)
 {
     return action == SQLITE_UPDATE && strcmp(table, "sqlite_master") == 0;
@@ -67,7 +76,8 @@ static int may_use_module(struct connection *c, const char *table, const char *m
     return may_change_schema(c, table, NULL);
 }
 
-/* These only read. The last two are also what full text and spatial indexes ask for by themselves. */
+/* These only read. The last two are also what full text and spatial indexes ask for by themselves.
+ */
 static int may_use_pragma(struct connection *c, const char *name, const char *argument)
 {
     static const char *const with_argument[] = {"table_info",      "table_xinfo", "table_list",
@@ -85,7 +95,7 @@ static int may_use_pragma(struct connection *c, const char *name, const char *ar
 
 static int may_call(struct connection *c, const char *function)
 {
-    static const char *const refused[] = {"load_extension", "fts3_tokenizer", "sqlite_dbpage"};
+    static const char *const refused[] = {"load_extension", "fts3_tokenizer"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (strcasecmp(function, refused[i]) == 0)
             return deny(c, "no such function for plugins:", function);

@@ -1,9 +1,9 @@
 /*
  * Connections: how a database is opened, and with which settings and limits.
  *
- * The home's writer creates the file and keeps it in WAL mode with full synchronisation. Readers open it read-only and
- * never checkpoint: SQLite up to 3.51.2 can damage a WAL database when two connections write and checkpoint
- * at once, so only the writer ever does either.
+ * The home's writer creates the file and keeps it in WAL mode with full synchronisation. Readers
+ * open it read-only and never checkpoint: SQLite up to 3.51.2 can damage a WAL database when two
+ * connections write and checkpoint at once, so only the writer ever does either.
  */
 #include "store/engine.h"
 
@@ -17,7 +17,8 @@
 
 enum { PROGRESS_STEPS = 1000, LOG_KEPT = 16 << 20 };
 
-/* Accounts of memory are a lock and a count for each of SQLite's many small allocations; nobody reads them here. */
+/* Accounts of memory are a lock and a count for each of SQLite's many small allocations; nobody
+ * reads them here. */
 static void library_start(void)
 {
     static bool started;
@@ -193,7 +194,8 @@ static int prepare_own(struct connection *c)
     return SQLITE_OK;
 }
 
-/* When making a file fails, SQLite looks for an old one and reports that it is absent: the folder knows why. */
+/* When making a file fails, SQLite looks for an old one and reports that it is absent: the folder
+ * knows why. */
 static int reason_of(const struct connection *c)
 {
     char folder[FILE_PATH_MAX];

@@ -1,5 +1,6 @@
 /*
- * Copies of whole databases, made by SQLite's own backup, so a database in use is copied as one snapshot.
+ * Copies of whole databases, made by SQLite's own backup, so a database in use is copied as one
+ * snapshot.
  */
 #include "store/store.h"
 

@@ -1,9 +1,10 @@
 /*
  * Engine: what the files of store/ share. Private to store/.
  *
- * A store has a writer connection (home only), a current reader and other readers: spare ones, and ones held by
- * a pin or a statement in use. A connection belongs to one store, a statement to one connection, until closed.
- * Every call into SQLite that may compile SQL runs under the connection's mode, which the authorizer reads.
+ * A store has a writer connection (home only), a current reader and other readers: spare ones, and
+ * ones held by a pin or a statement in use. A connection belongs to one store, a statement to one
+ * connection, until closed. Every call into SQLite that may compile SQL runs under the connection's
+ * mode, which the authorizer reads.
  */
 #ifndef PINION_STORE_ENGINE_H
 #define PINION_STORE_ENGINE_H
@@ -95,7 +96,8 @@ int authorize(void *connection, int action, const char *first, const char *secon
 bool is_host_name(const char *name);
 
 /* fault.c */
-/* Puts a failure of SQLite's into words, and keeps its kind for store_last_fault. `sql` may be empty. */
+/* Puts a failure of SQLite's into words, and keeps its kind for store_last_fault. `sql` may be
+ * empty. */
 int fault_report(struct connection *c, int rc, struct text sql, struct pn_error *err);
 int fault_code(int rc);
 enum { EXCERPT_SIZE = 128 };
@@ -105,7 +107,8 @@ void sql_excerpt(struct text sql, int offset, char out[EXCERPT_SIZE]);
 /* sql.c */
 /* The first place from `at` on that is not white space or a comment (nor ';'). */
 size_t sql_skip_blank(struct text sql, size_t at);
-/* Whether the word stands in it, in any case, outside of strings, quoted names and comments. `word` in lower case. */
+/* Whether the word stands in it, in any case, outside of strings, quoted names and comments. `word`
+ * in lower case. */
 bool sql_has_word(struct text sql, struct text word);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Applying migrations: one transaction around all pending ones, their statements one by one under the authorizer's
- * rules for migrations, and what is checked before the commit.
+ * Applying migrations: one transaction around all pending ones, their statements one by one under
+ * the authorizer's rules for migrations, and what is checked before the commit.
  */
 #include "store/migration.h"
 
@@ -32,7 +32,8 @@ static size_t line_of(struct text sql, size_t offset)
     return line;
 }
 
-/* The statement that begins at `at` of a terminated text; *behind is where the next one may begin. Fault: *place is where it is. */
+/* The statement that begins at `at` of a terminated text; *behind is where the next one may begin.
+ * Fault: *place is where it is. */
 static int run_statement(struct store *s, struct text sql, size_t at, size_t *behind, size_t *place,
                          struct pn_error *err)
 {
@@ -122,7 +123,8 @@ static int record(struct store *s, const struct migration *m, struct pn_error *e
     return rc == SQLITE_OK ? 0 : fault_report(s->writer, rc, text_of(sql), err);
 }
 
-/* How many things bear the host's prefix; -1 on error. A renamed table comes by its name without the authorizer. */
+/* How many things bear the host's prefix; -1 on error. A renamed table comes by its name without
+ * the authorizer. */
 static int64_t count_host_names(struct connection *c)
 {
     static const char sql[] =

@@ -1,5 +1,6 @@
 /*
- * SQL text, as far as it must be understood without SQLite: where blanks end and which words it holds.
+ * SQL text, as far as it must be understood without SQLite: where blanks end and which words it
+ * holds.
  */
 #include "store/engine.h"
 
@@ -47,7 +48,13 @@ size_t sql_skip_blank(struct text sql, size_t at)
     return at;
 }
 
-/* Behind the string or quoted name that begins at `at`. A doubled quote inside just begins another one. */
+static bool is_quote(char c)
+{
+    return c == '\'' || c == '"' || c == '`' || c == '[';
+}
+
+/* Behind the string or quoted name that begins at `at`. A doubled quote inside just begins another
+ * one. */
 static size_t skip_quoted(struct text sql, size_t at)
 {
     char quote = sql.data[at] == '[' ? ']' : sql.data[at];
@@ -59,7 +66,7 @@ bool sql_has_word(struct text sql, struct text word)
 {
     size_t at = 0;
     while ((at = sql_skip_blank(sql, at)) < sql.len) {
-        if (memchr("'\"`[", sql.data[at], 4)) {
+        if (is_quote(sql.data[at])) {
             at = skip_quoted(sql, at);
             continue;
         }

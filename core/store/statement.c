@@ -1,8 +1,9 @@
 /*
- * Statements: compiled once per connection and text, kept in a cache that drops what was not used for longest.
+ * Statements: compiled once per connection and text, kept in a cache that drops what was not used
+ * for longest.
  *
- * A text is looked up by its address first (Lua keeps one copy of a string) and compared, then by its hash. A text that is
- * in use already is compiled a second time, for that use only.
+ * A text is looked up by its address first (Lua keeps one copy of a string) and compared, then by
+ * its hash. A text that is in use already is compiled a second time, for that use only.
  */
 #include "store/statement.h"
 
@@ -212,8 +213,10 @@ static int choose_connection(struct store *s, enum store_access access, struct c
 {
     if (access == STORE_READ)
         return store_reader(s, out, err);
-    if (!s->writer)
-        return pn_error_set(err, PN_EDENIED, "%s: only its home worker writes", s->path);
+    if (!s->writer) {
+        pn_error_set(err, PN_EDENIED, "%s: only its home worker writes", s->path);
+        return PN_EDENIED;
+    }
     *out = s->writer;
     return 0;
 }
@@ -319,7 +322,8 @@ static int step_failed(struct statement *st, int rc, struct pn_error *err)
         err = &own;
     st->failed = rc;
     int status = fault_report(c, rc, st->sql, err);
-    /* Some failures end the transaction as a whole: what follows must not become transactions of their own. */
+    /* Some failures end the transaction as a whole: what follows must not become transactions of
+     * their own. */
     if (c->writer && c->store->transaction && sqlite3_get_autocommit(c->db))
         store_doom(c->store, status, err->message);
     return status;

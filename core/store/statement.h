@@ -1,10 +1,11 @@
 /*
  * Statement: one prepared SQL statement of a store, kept prepared between uses.
  *
- * Invariants: parameters are $1, $2 … without gaps; a statement is used by one caller from store_prepare to
- * statement_release; one text may be in use several times at once.
+ * Invariants: parameters are $1, $2 … without gaps; a statement is used by one caller from
+ * store_prepare to statement_release; one text may be in use several times at once.
  * Life: store_prepare, bind, statement_step until STORE_DONE (or an error), statement_release.
- * A writing statement has done and checked all its work before its first row comes: it may be released then.
+ * A writing statement has done and checked all its work before its first row comes: it may be
+ * released then.
  */
 #ifndef PINION_STORE_STATEMENT_H
 #define PINION_STORE_STATEMENT_H
@@ -26,17 +27,20 @@ enum { STORE_DONE = 0, STORE_ROW = 1 };
 
 enum { STORE_PARAMETERS_MAX = 100 };
 
-/* `sql` is one statement and may go away afterwards; the same text at the same address is found fastest. */
+/* `sql` is one statement and may go away afterwards; the same text at the same address is found
+ * fastest. */
 int store_prepare(struct store *s, enum store_access access, struct text sql,
                   struct statement **out, struct pn_error *err);
 
 /* Resets it, forgets its parameters, and gives it back to be prepared again. NULL is fine. */
 void statement_release(struct statement *st);
 
-/* The highest N of $N. The caller compares it with what it has: a parameter that is not bound is NULL. */
+/* The highest N of $N. The caller compares it with what it has: a parameter that is not bound is
+ * NULL. */
 size_t statement_parameter_count(const struct statement *st);
 
-/* `n` is the N of $N; beyond the count nothing happens. What cannot be bound (too long) fails in statement_step. */
+/* `n` is the N of $N; beyond the count nothing happens. What cannot be bound (too long) fails in
+ * statement_step. */
 void statement_bind_null(struct statement *st, size_t n);
 void statement_bind_int64(struct statement *st, size_t n, int64_t value);
 void statement_bind_double(struct statement *st, size_t n, double value);
@@ -58,7 +62,8 @@ double statement_column_double(struct statement *st, size_t column);
 struct text statement_column_text(struct statement *st, size_t column);
 struct text statement_column_blob(struct statement *st, size_t column);
 
-/* Rows that it inserted, updated or deleted (not by triggers), once it is STORE_DONE; 0 for one that only reads. */
+/* Rows that it inserted, updated or deleted (not by triggers), once it is STORE_DONE; 0 for one
+ * that only reads. */
 int64_t statement_changes(const struct statement *st);
 bool statement_is_read_only(const struct statement *st);
 

@@ -1,8 +1,9 @@
 /*
  * Store: its connections, transactions and snapshots.
  *
- * Readers are opened when first needed. At most one of them is `current`; one that is held (pins, active) when its tick
- * ends stops being current and goes back to the spare ones with its last holder.
+ * Readers are opened when first needed. At most one of them is `current`; one that is held (pins,
+ * active) when its tick ends stops being current and goes back to the spare ones with its last
+ * holder.
  */
 #include "store/store.h"
 
@@ -166,9 +167,11 @@ static int take_reader(struct store *s, struct connection **out, struct pn_error
             return 0;
         }
     }
-    if (s->reader_count >= s->limits.readers)
-        return pn_error_set(err, PN_EBUSY, "%s: %d snapshots are held by suspended calls", s->path,
-                            s->reader_count);
+    if (s->reader_count >= s->limits.readers) {
+        pn_error_set(err, PN_EBUSY, "%s: %d snapshots are held by suspended calls", s->path,
+                     s->reader_count);
+        return PN_EBUSY;
+    }
     struct connection *c;
     int status = connection_open(&c, s, false, err);
     if (status)

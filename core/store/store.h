@@ -1,15 +1,18 @@
 /*
  * Store: one plugin's database (SQLite, WAL) as one process sees it.
  *
- * Invariants: only the home worker opens a database for writing, and all its writes happen between store_begin and
- * store_commit; everybody reads from snapshots. Plugin SQL cannot leave its own database: no other file, no pragma but
- * a few that only read, no transaction control, no table named "pinion_…".
- * Life: store_open after fork, never carried across it; statements and pins go back before store_close.
+ * Invariants: only the home worker opens a database for writing, and all its writes happen between
+ * store_begin and store_commit; everybody reads from snapshots. Plugin SQL cannot leave its own
+ * database: no other file, no pragma but a few that only read, no transaction control, no table
+ * named "pinion_…".
+ * Life: store_open after fork, never carried across it; statements and pins go back before
+ * store_close.
  * One thread at a time; calls block for as long as SQLite works, bounded by store_set_deadline.
  *
- * Errors: PN_ESTORE (bad SQL, a constraint, a damaged file), PN_EDENIED (not permitted), PN_EBUSY (another process holds
- * the lock), PN_EFULL, PN_ETIMEOUT (deadline), PN_ELIMIT, PN_EIO, PN_ENOMEM, PN_ENOTFOUND (not created by its home yet),
- * PN_EINVAL (wrong use: no transaction, more than one statement, …).
+ * Errors: PN_ESTORE (bad SQL, a constraint, a damaged file), PN_EDENIED (not permitted), PN_EBUSY
+ * (another process holds the lock), PN_EFULL, PN_ETIMEOUT (deadline), PN_ELIMIT, PN_EIO, PN_ENOMEM,
+ * PN_ENOTFOUND (not created by its home yet), PN_EINVAL (wrong use: no transaction, more than one
+ * statement, …).
  */
 #ifndef PINION_STORE_STORE_H
 #define PINION_STORE_STORE_H
@@ -27,14 +30,12 @@ enum store_role {
 
 /* 0 means the default. */
 struct store_limits {
-    int64_t
-        size_bytes; /* of the database file; beyond it writes fail with PN_EFULL (default: none) */
-    int64_t
-        mmap_bytes; /* of the file mapped for reading (default: none; measured slower than the cache) */
-    int cache_kb;         /* page cache of a connection (default: 2000) */
-    int busy_ms;          /* how long to wait for another process's lock (default: 100) */
-    int statements;       /* kept prepared by a connection (default: 128) */
-    int readers;          /* connections to read from, so snapshots held at once (default: 8) */
+    int64_t size_bytes; /* of the file; beyond it writes fail with PN_EFULL (default: none) */
+    int64_t mmap_bytes; /* of the file mapped for reading; slower than the cache (default: none) */
+    int cache_kb;       /* page cache of a connection (default: 2000) */
+    int busy_ms;        /* how long to wait for another process's lock (default: 100) */
+    int statements;     /* kept prepared by a connection (default: 128) */
+    int readers;        /* connections to read from, so snapshots held at once (default: 8) */
     int checkpoint_pages; /* pages in the log that make a commit checkpoint (default: 1000) */
 };
 
@@ -48,9 +49,10 @@ const char *store_path(const struct store *s);
 void store_set_deadline(struct store *s, int64_t monotonic_ns);
 
 /*
- * Transactions, of the home only. A failure inside may end the transaction by itself (full disk, deadline): then every
- * further write and store_commit fail, so nothing is kept by half. store_commit leaves no transaction behind
- * whether it succeeds or not, and ends the current snapshot, so that the next read sees what was written.
+ * Transactions, of the home only. A failure inside may end the transaction by itself (full disk,
+ * deadline): then every further write and store_commit fail, so nothing is kept by half.
+ * store_commit leaves no transaction behind whether it succeeds or not, and ends the current
+ * snapshot, so that the next read sees what was written.
  */
 int store_begin(struct store *s, struct pn_error *err);
 int store_commit(struct store *s, struct pn_error *err);
@@ -58,10 +60,11 @@ void store_rollback(struct store *s); /* always succeeds; nothing to roll back i
 bool store_in_transaction(const struct store *s);
 
 /*
- * Snapshots. The first read opens one, and all reads share it until store_snapshot_end: the worker calls that at the end
- * of its tick, and when the answer of a forwarded command comes in. A call that is suspended between two reads pins the
- * snapshot it reads from and says so again (store_snapshot_use) when it goes on; others get fresh ones meanwhile.
- * A long pin keeps the log from being reset: bound it by the call's deadline.
+ * Snapshots. The first read opens one, and all reads share it until store_snapshot_end: the worker
+ * calls that at the end of its tick, and when the answer of a forwarded command comes in. A call
+ * that is suspended between two reads pins the snapshot it reads from and says so again
+ * (store_snapshot_use) when it goes on; others get fresh ones meanwhile. A long pin keeps the log
+ * from being reset: bound it by the call's deadline.
  */
 struct snapshot;
 struct snapshot *store_snapshot_pin(
@@ -83,7 +86,8 @@ enum store_fault {
 };
 enum store_fault store_last_fault(const struct store *s);
 
-/* Copies a database, with what is still in its log, to the new file `to` (PN_EEXIST); nothing is left of a failed copy. */
+/* Copies a database, with what is still in its log, to the new file `to` (PN_EEXIST); nothing is
+ * left of a failed copy. */
 int store_copy_file(const char *from, const char *to, struct pn_error *err);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * Fuzzing the JSON reader: whatever it accepts, the writer can write again, and that text gives the same tokens.
- * Whatever it refuses has a message that names a line.
+ * Fuzzing the JSON reader: whatever it accepts, the writer can write again, and that text gives the
+ * same tokens. Whatever it refuses has a message that names a line.
  */
 #include "json/reader.h"
 #include "json/writer.h"

@@ -1,6 +1,6 @@
 /*
- * Conformance: every file of the public JSON test suite (N. Seriot's "Parsing JSON is a Minefield") when it lies
- * beside the source tree: y_ is accepted, n_ is refused, i_ ends in one or the other.
+ * Conformance: every file of the public JSON test suite (N. Seriot's "Parsing JSON is a Minefield")
+ * when it lies beside the source tree: y_ is accepted, n_ is refused, i_ ends in one or the other.
  */
 #include "base/file.h"
 #include "json/reader.h"

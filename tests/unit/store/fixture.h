@@ -1,5 +1,6 @@
 /*
- * What the store's tests share: a directory of their own, a home and a reader on one database in it, SQL in one line.
+ * What the store's tests share: a directory of their own, a home and a reader on one database in
+ * it, SQL in one line.
  */
 #ifndef PINION_TEST_STORE_FIXTURE_H
 #define PINION_TEST_STORE_FIXTURE_H

@@ -78,6 +78,8 @@ static void plugin__has_no_other_files(void **state)
         STORE_WRITE, {"attach '/tmp/x.db' as x", "a plugin has one database"},
         {"detach main", "a plugin has one database"},
         {"select load_extension('/tmp/x.so')", "no such function for plugins: 'load_extension'"});
+    REFUSED(STORE_READ, {"select sql from sqlite_stmt", "no such table for plugins: 'sqlite_stmt'"},
+            {"select * from dbstat", "no such table for plugins: 'dbstat'"});
     assert_int_not_equal(run("vacuum"), 0);
     assert_true(run("vacuum into '/tmp/pinion-should-not-exist.db'") < 0);
     assert_false(file_exists("/tmp/pinion-should-not-exist.db"));
