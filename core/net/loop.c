@@ -137,16 +137,20 @@ static bool is_awaited(const struct loop *loop)
 int loop_run(struct loop *loop, struct pn_error *err)
 {
     int rc = 0;
-    do {
+    while (loop->stopping || is_awaited(loop)) {
         bool at_once = loop->stopping || loop->posts.count > 0;
         loop->now = 0;
-        if (event_base_loop(loop->base, at_once ? EVLOOP_NONBLOCK : EVLOOP_ONCE) < 0) {
+        /* EVLOOP_NONBLOCK alone would go on as long as anything is ready. */
+        int flags = EVLOOP_ONCE | (at_once ? EVLOOP_NONBLOCK : 0);
+        if (event_base_loop(loop->base, flags) < 0) {
             rc = pn_error_errno(err, PN_EIO, "cannot wait for events");
             break;
         }
         run_posts(loop);
         run_hooks(loop);
-    } while (!loop->stopping && is_awaited(loop));
+        if (loop->stopping)
+            break;
+    }
     loop->stopping = false;
     return rc;
 }
@@ -238,6 +242,8 @@ static int watch_add(struct loop_watch *w, unsigned interest)
 int loop_watch_start(struct loop_watch *w, struct loop *loop, int fd, unsigned interest,
                      loop_watch_callback fn, void *user)
 {
+    if (fd < 0)
+        return PN_EIO; /* libevent would take it for a timer */
     w->loop = loop;
     w->fn = fn;
     w->user = user;

@@ -1,0 +1,6 @@
+pinion_unit_test(http/test_parser.c LIBRARIES pinion_http)
+pinion_unit_test(http/test_chunked.c LIBRARIES pinion_http)
+pinion_unit_test(http/test_target.c LIBRARIES pinion_http)
+pinion_unit_test(http/test_router.c LIBRARIES pinion_http)
+pinion_unit_test(http/test_server.c LIBRARIES pinion_http)
+pinion_unit_test(http/test_server_limits.c LIBRARIES pinion_http)

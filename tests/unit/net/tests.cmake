@@ -1,0 +1,2 @@
+pinion_unit_test(net/test_loop.c LIBRARIES pinion_net)
+pinion_unit_test(net/test_address.c LIBRARIES pinion_net)
