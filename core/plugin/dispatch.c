@@ -93,7 +93,7 @@ static bool read_query(struct request *r)
 static void not_found(struct request *r)
 {
     struct http_header retry = {TEXT("Retry-After"), TEXT("1")};
-    if (*r->dispatcher->starting)
+    if (r->dispatcher->starting(r->dispatcher->user))
         refuse(r, 503, "starting", TEXT("the host is starting; nothing is published yet"), &retry);
     else
         refuse(r, 404, "not_found", TEXT("nothing is served at this address"), NULL);

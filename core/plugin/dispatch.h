@@ -26,8 +26,8 @@ struct dispatch_forward {
 struct dispatcher {
     struct catalogue *catalogue;
     struct executor *executor;
-    const bool *starting; /* nothing was published yet: unknown addresses are 503, not 404 */
     void *user;
+    bool (*starting)(void *user); /* nothing was published yet: unknown addresses are 503, not 404 */
     /* False: it cannot be reached now. True: dispatch_answer will be called for the exchange. */
     bool (*forward)(void *user, const struct dispatch_forward *f);
 };

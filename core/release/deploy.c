@@ -262,6 +262,14 @@ static void on_verified(void *user, const struct verify_result *result)
         fail(d, result->code, result->message);
         return;
     }
+    const char *owner = d->options.owner(d->options.user, result->plugin, d->current->directory);
+    if (owner) {
+        char message[PN_ERROR_MESSAGE_MAX];
+        snprintf(message, sizeof message, "plugin '%s' is already served from '%.900s'", result->plugin, owner);
+        d->next.spec.plugin[0] = 0;
+        fail(d, PN_EDENIED, message);
+        return;
+    }
     const struct active_entry *now = active_find(&d->active, text_of(result->plugin));
     d->next.spec.number = now ? now->spec.number + 1 : 1;
     memcpy(d->next.version, result->version, sizeof d->next.version);

@@ -53,6 +53,8 @@ struct deployer_options {
     void *user;
     void (*done)(void *user, const struct deploy_report *report);
     void (*idle)(void *user); /* nothing is left in the queue */
+    /* Another directory that this plugin comes from, or NULL: two must not fight over one plugin. */
+    const char *(*owner)(void *user, const char *plugin, const char *directory);
 };
 
 const char *deploy_step_name(enum deploy_step step);

@@ -1,0 +1,21 @@
+/*
+ * Admin: the host's own HTTP address, apart from what plugins serve.
+ *
+ * GET /status answers the host's state as JSON, GET / a page that shows it. Runs on the control process's loop. What the
+ * state is, is the caller's to write.
+ */
+#ifndef PINION_ADMIN_ADMIN_H
+#define PINION_ADMIN_ADMIN_H
+
+#include "base/buffer.h"
+#include "http/server.h"
+
+struct admin {
+    void *user;
+    void (*write_status)(void *user, struct buffer *out); /* one JSON object */
+};
+
+/* An http_handler; user is the struct admin. */
+void admin_request(void *user, struct http_exchange *x);
+
+#endif

@@ -1,0 +1,238 @@
+#include "host/config.h"
+
+#include "json/reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { CONFIG_BYTES_MAX = 1024 * 1024 };
+
+struct config_reader {
+    struct host_config *config;
+    struct json_reader json;
+    struct pn_error *err;
+    char problem[256];
+};
+
+/* A number of the file: where it goes and what it may be. */
+struct number {
+    const char *name; /* "limits.body" */
+    size_t offset;    /* in struct host_config */
+    int64_t least, most;
+    bool is_size; /* size_t, not int64_t */
+};
+
+#define SETTING(field) offsetof(struct host_config, settings.field)
+
+static const struct number numbers[] = {
+    {"workers", offsetof(struct host_config, workers), 1, CONFIG_WORKERS_MAX, false},
+    {"drain_ms", SETTING(drain_ms), 0, 600000, false},
+    {"stuck_ms", SETTING(stuck_ms), 100, 600000, false},
+    {"limits.request_line", SETTING(http.request_line), 64, HTTP_REQUEST_LINE_MAX, true},
+    {"limits.header_bytes", SETTING(http.header_bytes), 256, 1024 * 1024, true},
+    {"limits.header_count", SETTING(http.header_count), 1, HTTP_HEADERS_MAX, true},
+    {"limits.body", SETTING(http.body), 0, 1024 * 1024 * 1024, true},
+    {"limits.connections", SETTING(http.connections), 1, 1000000, true},
+    {"timeouts_ms.head", SETTING(http.head_ms), 1, 3600000, false},
+    {"timeouts_ms.body", SETTING(http.body_ms), 1, 3600000, false},
+    {"timeouts_ms.idle", SETTING(http.idle_ms), 1, 86400000, false},
+    {"timeouts_ms.write", SETTING(http.write_ms), 1, 3600000, false},
+};
+
+void config_init(struct host_config *c, bool dev)
+{
+    *c = (struct host_config){
+        .dev = dev,
+        .settings = {.http = HTTP_LIMITS_DEFAULT, .drain_ms = 10000, .stuck_ms = 6000, .log_level = LOG_INFO},
+    };
+    snprintf(c->data, sizeof c->data, "data");
+    address_parse(&c->listen, TEXT("127.0.0.1:8080"), NULL);
+}
+
+void config_release(struct host_config *c)
+{
+    for (size_t i = 0; i < c->directory_count; i++)
+        free(c->directories[i]);
+    c->directory_count = 0;
+}
+
+int config_add_directory(struct host_config *c, struct text directory, struct pn_error *err)
+{
+    if (c->directory_count == CONFIG_DIRECTORIES_MAX)
+        return pn_error_set(err, PN_ELIMIT, "more than %d directories are given", CONFIG_DIRECTORIES_MAX);
+    char *copy = strndup(directory.data, directory.len);
+    if (!copy)
+        return pn_error_set(err, PN_ENOMEM, "out of memory");
+    c->directories[c->directory_count++] = copy;
+    return 0;
+}
+
+static bool refuse(struct config_reader *r, const char *fmt, ...) PN_PRINTF(2, 3);
+
+static bool refuse(struct config_reader *r, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(r->problem, sizeof r->problem, fmt, args);
+    va_end(args);
+    return false;
+}
+
+static bool read_number(struct config_reader *r, const struct number *n)
+{
+    if (json_reader_next(&r->json) != JSON_INTEGER || r->json.integer < n->least || r->json.integer > n->most)
+        return refuse(r, "'%s' must be an integer from %lld to %lld", n->name, (long long)n->least, (long long)n->most);
+    char *at = (char *)r->config + n->offset;
+    if (n->is_size)
+        memcpy(at, &(size_t){(size_t)r->json.integer}, sizeof(size_t));
+    else
+        memcpy(at, &r->json.integer, sizeof r->json.integer);
+    return true;
+}
+
+static bool read_address(struct config_reader *r, const char *name, struct address *out)
+{
+    struct pn_error err;
+    if (json_reader_next(&r->json) != JSON_STRING)
+        return refuse(r, "'%s' must be a string such as \"127.0.0.1:8080\"", name);
+    return address_parse(out, r->json.text, &err) == 0 || refuse(r, "'%s': %.200s", name, err.message);
+}
+
+static bool read_path(struct config_reader *r, const char *name, char out[FILE_PATH_MAX])
+{
+    if (json_reader_next(&r->json) != JSON_STRING || r->json.text.len == 0 || r->json.text.len >= FILE_PATH_MAX)
+        return refuse(r, "'%s' must be a path", name);
+    snprintf(out, FILE_PATH_MAX, "%.*s", TEXT_ARGS(r->json.text));
+    return true;
+}
+
+static bool read_plugins(struct config_reader *r)
+{
+    enum json_token token = json_reader_next(&r->json);
+    if (token != JSON_ARRAY_BEGIN)
+        return refuse(r, "'plugins' must be a list of directories");
+    while ((token = json_reader_next(&r->json)) == JSON_STRING)
+        if (config_add_directory(r->config, r->json.text, r->err) != 0)
+            return refuse(r, "'plugins' has more than %d directories", CONFIG_DIRECTORIES_MAX);
+    return token == JSON_ARRAY_END || refuse(r, "'plugins' must be a list of directories");
+}
+
+static bool read_log_level(struct config_reader *r)
+{
+    enum log_level level;
+    if (json_reader_next(&r->json) != JSON_STRING || !log_level_parse(r->json.text, &level))
+        return refuse(r, "'log.level' must be \"debug\", \"info\", \"warn\" or \"error\"");
+    r->config->settings.log_level = level;
+    return true;
+}
+
+static bool read_log_format(struct config_reader *r)
+{
+    static const struct {
+        const char *name;
+        enum log_format format;
+    } formats[] = {{"auto", LOG_FORMAT_AUTO}, {"logfmt", LOG_FORMAT_LOGFMT}, {"json", LOG_FORMAT_JSON}};
+    if (json_reader_next(&r->json) == JSON_STRING) {
+        for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+            if (!text_equal(r->json.text, text_of(formats[i].name)))
+                continue;
+            r->config->log_format = formats[i].format;
+            return true;
+        }
+    }
+    return refuse(r, "'log.format' must be \"auto\", \"logfmt\" or \"json\"");
+}
+
+static bool read_object(struct config_reader *r, const char *prefix);
+
+static bool read_member(struct config_reader *r, const char *prefix)
+{
+    char name[96];
+    snprintf(name, sizeof name, "%s%s%.*s", prefix, *prefix ? "." : "",
+             (int)(r->json.text.len > 40 ? 40 : r->json.text.len), r->json.text.data);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(numbers[i].name, name) == 0)
+            return read_number(r, &numbers[i]);
+    if (strcmp(name, "listen") == 0)
+        return read_address(r, name, &r->config->listen);
+    if (strcmp(name, "admin") == 0)
+        return r->config->admin_given = read_address(r, name, &r->config->admin);
+    if (strcmp(name, "data") == 0)
+        return read_path(r, name, r->config->data);
+    if (strcmp(name, "plugins") == 0)
+        return read_plugins(r);
+    if (strcmp(name, "log.level") == 0)
+        return read_log_level(r);
+    if (strcmp(name, "log.format") == 0)
+        return read_log_format(r);
+    if (strcmp(name, "log") == 0 || strcmp(name, "limits") == 0 || strcmp(name, "timeouts_ms") == 0)
+        return json_reader_next(&r->json) == JSON_OBJECT_BEGIN ? read_object(r, name)
+                                                               : refuse(r, "'%s' must be an object", name);
+    return refuse(r, "there is no setting '%s'", name);
+}
+
+/* Its `{` was read. */
+static bool read_object(struct config_reader *r, const char *prefix)
+{
+    char own[96];
+    snprintf(own, sizeof own, "%s", prefix);
+    enum json_token token;
+    while ((token = json_reader_next(&r->json)) == JSON_KEY)
+        if (!read_member(r, own))
+            return false;
+    return token == JSON_OBJECT_END;
+}
+
+static bool read_document(struct config_reader *r)
+{
+    if (json_reader_next(&r->json) != JSON_OBJECT_BEGIN)
+        return refuse(r, "a configuration is a JSON object");
+    return read_object(r, "") && json_reader_next(&r->json) == JSON_END;
+}
+
+static int report(struct config_reader *r, const char *path)
+{
+    size_t line, column;
+    struct pn_error detail;
+    if (json_reader_error(&r->json, &detail) != 0)
+        return pn_error_set(r->err, PN_EINVAL, "'%s': %s", path, detail.message);
+    json_reader_place(&r->json, r->json.offset, &line, &column);
+    return pn_error_set(r->err, PN_EINVAL, "'%s': line %zu, column %zu: %s", path, line, column, r->problem);
+}
+
+int config_read_file(struct host_config *c, const char *path, struct pn_error *err)
+{
+    struct buffer text = BUFFER_INIT, scratch = BUFFER_INIT;
+    struct config_reader r = {.config = c, .err = err};
+    int rc = file_read(path, CONFIG_BYTES_MAX, &text, err);
+    if (rc == 0) {
+        snprintf(c->file, sizeof c->file, "%s", path);
+        json_reader_init(&r.json, buffer_text(&text), &scratch);
+        if (!read_document(&r))
+            rc = report(&r, path);
+    }
+    buffer_release(&scratch);
+    buffer_release(&text);
+    return rc;
+}
+
+static int default_admin(struct host_config *c, struct pn_error *err)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    if (c->dev)
+        return address_parse(&c->admin, TEXT("127.0.0.1:8081"), err);
+    int wanted = snprintf(text, sizeof text, "unix:%s/run/admin.sock", c->data);
+    if (wanted < 0 || (size_t)wanted >= sizeof text)
+        return pn_error_set(err, PN_ELIMIT, "the data directory's path '%s' is too long", c->data);
+    return address_parse(&c->admin, text_of(text), err);
+}
+
+int config_complete(struct host_config *c, struct pn_error *err)
+{
+    if (c->workers == 0) {
+        long cores = sysconf(_SC_NPROCESSORS_ONLN);
+        c->workers = cores < 1 ? 1 : cores > CONFIG_WORKERS_MAX ? CONFIG_WORKERS_MAX : cores;
+    }
+    return c->admin_given ? 0 : default_admin(c, err);
+}

@@ -1,0 +1,49 @@
+/*
+ * Configuration of a host: defaults, then the file, then the command line.
+ *
+ * The file is JSON; what is not understood is refused with line, column and reason. The part in `struct host_settings` can
+ * be changed by SIGHUP while the host runs; all else needs a new start.
+ */
+#ifndef PINION_HOST_CONFIG_H
+#define PINION_HOST_CONFIG_H
+
+#include "base/file.h"
+#include "base/log.h"
+#include "http/limits.h"
+#include "net/address.h"
+
+enum { CONFIG_WORKERS_MAX = 64, CONFIG_DIRECTORIES_MAX = 256 };
+
+/* Plain data: it is copied into the shared slab. */
+struct host_settings {
+    struct http_limits http;
+    int64_t drain_ms; /* how long a stopping host waits for what runs */
+    int64_t stuck_ms; /* a worker that does not come back to its loop for this long is killed */
+    int64_t log_level;
+};
+
+struct host_config {
+    bool dev;
+    char file[FILE_PATH_MAX]; /* "" without one */
+    char data[FILE_PATH_MAX];
+    struct address listen, admin;
+    bool admin_given;
+    int64_t workers;
+    enum log_format log_format;
+    char *directories[CONFIG_DIRECTORIES_MAX]; /* owned; as given */
+    size_t directory_count;
+    struct host_settings settings;
+};
+
+void config_init(struct host_config *c, bool dev);
+void config_release(struct host_config *c);
+
+/* Reads `path` over what is there. PN_EINVAL: "'pinion.json': line 3, column 5: …". */
+int config_read_file(struct host_config *c, const char *path, struct pn_error *err);
+
+int config_add_directory(struct host_config *c, struct text directory, struct pn_error *err);
+
+/* Fills what depends on the rest: the admin address, the number of workers. */
+int config_complete(struct host_config *c, struct pn_error *err);
+
+#endif

@@ -1,0 +1,356 @@
+/*
+ * Control: deploys what it was given, watches it in `dev`, answers at the admin address. Workers do not depend on it: it
+ * may crash at any time, and is started again.
+ */
+#include "admin/admin.h"
+#include "base/clock.h"
+#include "host/bus.h"
+#include "host/process.h"
+#include "host/sources.h"
+#include "host/status.h"
+#include "host/watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { RECONNECT_MS = 20, HEARTBEAT_MS = 100 };
+
+struct link {
+    struct control *control;
+    int worker;
+    struct bus_peer *peer; /* NULL: not connected */
+};
+
+struct control {
+    const struct host *host;
+    struct slot *slot;
+    struct loop *loop;
+    struct loop_watch signals;
+    struct loop_timer reconnect, heartbeat;
+    struct bus bus;
+    struct link links[CONFIG_WORKERS_MAX];
+    struct deployer *deployer;
+    struct sources sources;
+    struct watch *watch;
+    struct http_server *http;
+    struct admin admin;
+};
+
+static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id, struct text payload);
+static void on_closed(void *user, struct bus_peer *peer);
+
+static const struct bus_handlers handlers = {on_frame, on_closed};
+
+/* ---- workers */
+
+static void ask(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec, uint32_t ticket)
+{
+    static const enum bus_type types[] = {[FLEET_PREPARE] = BUS_PREPARE,
+                                          [FLEET_MIGRATE] = BUS_MIGRATE,
+                                          [FLEET_PUBLISH] = BUS_PUBLISH,
+                                          [FLEET_DISCARD] = BUS_DISCARD,
+                                          [FLEET_RETIRE] = BUS_RETIRE};
+    struct control *c = user;
+    struct bus_peer *peer = c->links[worker].peer;
+    if (!peer)
+        return;
+    struct buffer *out = bus_begin(peer, types[verb], ticket);
+    bus_put_text(out, text_of(spec->plugin));
+    bus_put_number(out, (uint32_t)spec->number);
+    bus_put_text(out, text_of(spec->hash));
+    bus_end(peer);
+}
+
+static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id, struct text payload)
+{
+    struct link *link = user;
+    uint32_t code;
+    struct text message;
+    (void)peer;
+    if (type == BUS_REPLY && bus_get_number(&payload, &code) && bus_get_text(&payload, &message))
+        deployer_reply(link->control->deployer, link->worker, id, -(int)code, message);
+}
+
+static void on_closed(void *user, struct bus_peer *peer)
+{
+    struct link *link = user;
+    (void)peer;
+    link->peer = NULL;
+    deployer_lost(link->control->deployer, link->worker);
+}
+
+static void connect_worker(struct control *c, int worker)
+{
+    struct address address;
+    bool pending;
+    struct link *link = &c->links[worker];
+    *link = (struct link){c, worker, NULL};
+    host_worker_address(c->host, worker, &address);
+    int fd = address_connect_start(&address, &pending, NULL);
+    if (fd < 0)
+        return;
+    link->peer = bus_peer_new(&c->bus, fd, &handlers, link);
+    if (link->peer)
+        deployer_joined(c->deployer, worker);
+}
+
+static void on_reconnect(void *user)
+{
+    struct control *c = user;
+    for (int i = 0; i < c->host->config->workers; i++)
+        if (!c->links[i].peer)
+            connect_worker(c, i);
+}
+
+/* ---- deployments */
+
+static void log_report(const struct deploy_report *r)
+{
+    const char *subject = r->directory[0] ? r->directory : r->plugin;
+    if (r->code == 0 && r->label[0])
+        LOG(LOG_INFO, "live", LOG_STRING("generation", r->label), LOG_MS("took_ms", r->took));
+    else if (r->code == 0)
+        LOG(LOG_INFO, "retired", LOG_STRING("plugin", r->plugin));
+    else if (r->code != PN_EEXIST)
+        LOG(LOG_ERROR, "not live; what served before still serves", LOG_STRING("plugin", subject),
+            LOG_STRING("step", deploy_step_name(r->step)), LOG_STRING("error", r->message));
+}
+
+static void on_deployed(void *user, const struct deploy_report *report)
+{
+    struct control *c = user;
+    log_report(report);
+    struct source *source = report->directory[0] ? sources_by_directory(&c->sources, report->directory) : NULL;
+    if (source)
+        source_report(source, report);
+}
+
+/* Two directories must not fight over one plugin. */
+static const char *owner_of(void *user, const char *plugin, const char *directory)
+{
+    const struct control *c = user;
+    const struct source *owner = sources_by_plugin(&c->sources, plugin);
+    bool other = owner && strcmp(owner->directory, directory) != 0 && source_is_plugin(owner->directory);
+    return other ? owner->directory : NULL;
+}
+
+static void become_ready(struct control *c)
+{
+    struct pn_error err;
+    SLAB_SET(c->host->slab->ready, true);
+    char listen[ADDRESS_TEXT_SIZE], admin[ADDRESS_TEXT_SIZE];
+    address_print(&c->host->listen, listen);
+    address_print(&c->host->admin, admin);
+    if (status_write_host_file(c->host, true, &err) != 0)
+        LOG(LOG_WARN, "cannot note that the host is ready", LOG_STRING("error", err.message));
+    LOG(LOG_INFO, "ready", LOG_STRING("listen", listen), LOG_STRING("admin", admin),
+        LOG_MS("took_ms", clock_wall() - SLAB_GET(c->host->slab->started_wall)));
+}
+
+static void submit(struct control *c, const struct source *source)
+{
+    struct pn_error err;
+    if (deployer_submit(c->deployer, source->directory, &err) != 0)
+        LOG(LOG_ERROR, "cannot deploy", LOG_STRING("plugin", source->directory), LOG_STRING("error", err.message));
+}
+
+static void watch_source(struct control *c, const struct source *source)
+{
+    struct pn_error err;
+    if (c->watch && watch_add(c->watch, source->directory, &err) != 0)
+        LOG(LOG_WARN, "changes will go unnoticed", LOG_STRING("error", err.message));
+}
+
+static void scan(struct control *c, const char *directory)
+{
+    struct pn_error err;
+    size_t found, before = c->sources.count;
+    if (sources_scan(&c->sources, directory, &found, &err) != 0) {
+        LOG(LOG_ERROR, "cannot read a plugin directory", LOG_STRING("directory", directory),
+            LOG_STRING("error", err.message));
+        return;
+    }
+    for (size_t i = before; i < c->sources.count; i++) {
+        watch_source(c, c->sources.list[i]);
+        submit(c, c->sources.list[i]);
+    }
+}
+
+static void retire_gone(struct control *c)
+{
+    struct pn_error err;
+    for (size_t i = 0; i < c->sources.count; i++) {
+        struct source *source = c->sources.list[i];
+        if (source->gone || source_is_plugin(source->directory))
+            continue;
+        source->gone = true;
+        if (source->plugin[0] && deployer_retire(c->deployer, source->plugin, &err) != 0)
+            LOG(LOG_ERROR, "cannot retire", LOG_STRING("plugin", source->plugin), LOG_STRING("error", err.message));
+    }
+}
+
+static void on_changed(void *user, const char *root)
+{
+    struct control *c = user;
+    struct source *source = sources_by_directory(&c->sources, root);
+    retire_gone(c);
+    if (!source) {
+        scan(c, root); /* a folder of plugins */
+    } else if (source_is_plugin(root)) {
+        if (source->gone)
+            watch_source(c, source);
+        source->gone = false;
+        submit(c, source);
+    }
+}
+
+/* In `dev` the directories are the world: what an earlier run published and is not among them is retired. */
+static void retire_strangers(struct control *c)
+{
+    struct pn_error err;
+    const struct active *active = deployer_active(c->deployer);
+    for (size_t i = 0; i < active->count; i++) {
+        const struct active_entry *e = &active->entries[i];
+        if (!e->retired && !sources_by_plugin(&c->sources, e->spec.plugin) &&
+            deployer_retire(c->deployer, e->spec.plugin, &err) != 0)
+            LOG(LOG_ERROR, "cannot retire", LOG_STRING("plugin", e->spec.plugin), LOG_STRING("error", err.message));
+    }
+}
+
+static void on_idle(void *user)
+{
+    struct control *c = user;
+    if (SLAB_GET(c->host->slab->ready))
+        return;
+    if (c->host->config->dev)
+        retire_strangers(c);
+    if (!deployer_busy(c->deployer)) /* else it comes back here, with no strangers left */
+        become_ready(c);
+}
+
+/* ---- life */
+
+static void on_heartbeat(void *user)
+{
+    struct control *c = user;
+    SLAB_SET(c->slot->heartbeat, loop_now(c->loop));
+}
+
+static void on_signal(void *user, unsigned ready)
+{
+    struct control *c = user;
+    (void)ready;
+    for (int number; (number = process_read_signal(c->signals.fd));) {
+        if (number != SIGHUP) {
+            loop_stop(c->loop);
+            continue;
+        }
+        struct host_settings settings;
+        slab_read_settings(c->host->slab, &settings);
+        log_set_level((enum log_level)settings.log_level);
+    }
+}
+
+static void write_status(void *user, struct buffer *out)
+{
+    struct control *c = user;
+    status_write(c->host, deployer_active(c->deployer), &c->sources, out);
+}
+
+static int start_deployer(struct control *c, struct pn_error *err)
+{
+    const struct host *h = c->host;
+    struct deployer_options options = {
+        .active_path = h->paths.active,
+        .bundles_directory = h->paths.bundles,
+        .databases_directory = h->paths.databases,
+        .temporary_directory = h->paths.temporary,
+        .durable = !h->config->dev,
+        .fleet = {c, (int)h->config->workers, ask},
+        .user = c,
+        .done = on_deployed,
+        .idle = on_idle,
+        .owner = owner_of,
+    };
+    return deployer_new(&c->deployer, c->loop, &options, err);
+}
+
+static int start_admin(struct control *c, struct pn_error *err)
+{
+    struct http_limits limits = HTTP_LIMITS_DEFAULT;
+    limits.connections = 100;
+    c->admin = (struct admin){c, write_status};
+    c->http = http_server_new(c->loop, &limits, admin_request, &c->admin);
+    if (!c->http)
+        return pn_error_set(err, PN_ENOMEM, "out of memory");
+    return http_server_listen(c->http, c->host->admin_fd);
+}
+
+static void start_sources(struct control *c)
+{
+    struct pn_error err;
+    const struct host_config *config = c->host->config;
+    if (config->dev) {
+        c->watch = watch_new(c->loop, on_changed, c, &err);
+        if (!c->watch)
+            LOG(LOG_WARN, "changes will go unnoticed", LOG_STRING("error", err.message));
+    }
+    for (size_t i = 0; i < config->directory_count; i++) {
+        /* The folder first: its plugins' own watches replace the ones it puts on them. */
+        if (c->watch && watch_add(c->watch, config->directories[i], &err) != 0)
+            LOG(LOG_WARN, "changes will go unnoticed", LOG_STRING("error", err.message));
+        scan(c, config->directories[i]);
+    }
+    if (!deployer_busy(c->deployer))
+        on_idle(c);
+}
+
+static int start(struct control *c, int signal_fd, struct pn_error *err)
+{
+    c->loop = loop_new(err);
+    if (!c->loop)
+        return PN_ENOMEM;
+    int rc = start_deployer(c, err);
+    if (rc != 0 || (rc = bus_init(&c->bus, c->loop, err)) != 0 ||
+        (rc = loop_watch_start(&c->signals, c->loop, signal_fd, LOOP_READ, on_signal, c)) != 0 ||
+        (rc = loop_timer_start(&c->heartbeat, c->loop, HEARTBEAT_MS, true, on_heartbeat, c)) != 0 ||
+        (rc = loop_timer_start(&c->reconnect, c->loop, RECONNECT_MS, true, on_reconnect, c)) != 0 ||
+        (rc = start_admin(c, err)) != 0)
+        return rc;
+    on_reconnect(c);
+    start_sources(c);
+    return 0;
+}
+
+static void stop(struct control *c)
+{
+    loop_timer_stop(&c->reconnect);
+    loop_timer_stop(&c->heartbeat);
+    loop_watch_stop(&c->signals);
+    watch_free(c->watch);
+    http_server_free(c->http);
+    bus_release(&c->bus);
+    deployer_free(c->deployer);
+    sources_release(&c->sources);
+    loop_free(c->loop);
+}
+
+_Noreturn void control_main(const struct host *h)
+{
+    static struct control c; /* one per process */
+    struct pn_error err = {.code = 0};
+    c = (struct control){.host = h, .slot = &h->slab->control};
+    int signal_fd = process_begin(h, "control", c.slot);
+    int rc = start(&c, signal_fd, &err);
+    if (rc == 0) {
+        SLAB_SET(c.slot->state, SLOT_SERVING);
+        rc = loop_run(c.loop, &err);
+    }
+    if (rc != 0) {
+        LOG(LOG_ERROR, "control failed", LOG_STRING("error", err.message));
+        exit(1);
+    }
+    stop(&c);
+    exit(0);
+}

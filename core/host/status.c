@@ -1,0 +1,159 @@
+#include "host/status.h"
+
+#include "base/clock.h"
+#include "json/writer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static void write_time(struct buffer *out, bool *first, struct text name, int64_t wall)
+{
+    char text[CLOCK_RFC3339_SIZE];
+    clock_rfc3339(wall, text);
+    json_write_string_member(out, first, name, text_of(text));
+}
+
+static void write_ms(struct buffer *out, bool *first, struct text name, int64_t ns)
+{
+    json_write_member(out, first, name);
+    buffer_printf(out, "%.3f", (double)ns / (double)NS_PER_MS);
+}
+
+static void write_address(struct buffer *out, bool *first, struct text name, const struct address *address)
+{
+    char text[ADDRESS_TEXT_SIZE];
+    address_print(address, text);
+    json_write_string_member(out, first, name, text_of(text));
+}
+
+static void write_process(struct buffer *out, bool *first, struct slot *slot)
+{
+    json_write_integer_member(out, first, TEXT("pid"), SLAB_GET(slot->pid));
+    json_write_string_member(out, first, TEXT("state"), text_of(slot_state_name(SLAB_GET(slot->state))));
+    json_write_integer_member(out, first, TEXT("respawns"), (int64_t)SLAB_GET(slot->respawns));
+    write_ms(out, first, TEXT("heartbeat_age_ms"), clock_monotonic() - SLAB_GET(slot->heartbeat));
+}
+
+static void write_worker(struct buffer *out, struct slot *slot)
+{
+    const struct {
+        struct text name;
+        uint64_t value;
+    } figures[] = {
+        {TEXT("connections"), SLAB_GET(slot->connections)},   {TEXT("accepted"), SLAB_GET(slot->accepted)},
+        {TEXT("requests"), SLAB_GET(slot->requests)},         {TEXT("bad_requests"), SLAB_GET(slot->bad_requests)},
+        {TEXT("timeouts"), SLAB_GET(slot->timeouts)},         {TEXT("gone"), SLAB_GET(slot->gone)},
+        {TEXT("lua_bytes"), SLAB_GET(slot->lua_bytes)},
+    };
+    bool first = true;
+    buffer_append_char(out, '{');
+    write_process(out, &first, slot);
+    for (size_t i = 0; i < sizeof figures / sizeof *figures; i++)
+        json_write_integer_member(out, &first, figures[i].name, (int64_t)figures[i].value);
+    buffer_append_char(out, '}');
+}
+
+static void write_workers(struct buffer *out, const struct host *h)
+{
+    buffer_append_char(out, '[');
+    for (int i = 0; i < h->config->workers; i++) {
+        if (i)
+            buffer_append_char(out, ',');
+        write_worker(out, &h->slab->worker[i]);
+    }
+    buffer_append_char(out, ']');
+}
+
+static void write_plugin(struct buffer *out, const struct active_entry *e)
+{
+    char label[GENERATION_LABEL_SIZE];
+    bool first = true;
+    snprintf(label, sizeof label, "%s@%s#%" PRId64, e->spec.plugin, e->version, e->spec.number);
+    buffer_append_char(out, '{');
+    json_write_string_member(out, &first, TEXT("name"), text_of(e->spec.plugin));
+    json_write_string_member(out, &first, TEXT("version"), text_of(e->version));
+    json_write_string_member(out, &first, TEXT("generation"), text_of(label));
+    json_write_string_member(out, &first, TEXT("state"), e->retired ? TEXT("retired") : TEXT("serving"));
+    json_write_string_member(out, &first, TEXT("hash"), text_of(e->spec.hash));
+    buffer_append_char(out, '}');
+}
+
+static void write_plugins(struct buffer *out, const struct active *active)
+{
+    buffer_append_char(out, '[');
+    for (size_t i = 0; i < active->count; i++) {
+        if (i)
+            buffer_append_char(out, ',');
+        write_plugin(out, &active->entries[i]);
+    }
+    buffer_append_char(out, ']');
+}
+
+static void write_deploy(struct buffer *out, const struct source *s)
+{
+    bool first = true;
+    buffer_append_char(out, '{');
+    json_write_string_member(out, &first, TEXT("directory"), text_of(s->directory));
+    json_write_string_member(out, &first, TEXT("plugin"), text_of(s->plugin));
+    json_write_bool_member(out, &first, TEXT("ok"), s->ok);
+    if (!s->ok) {
+        json_write_string_member(out, &first, TEXT("step"), text_of(deploy_step_name(s->step)));
+        json_write_string_member(out, &first, TEXT("message"), text_of(s->message));
+    }
+    write_time(out, &first, TEXT("at"), s->at_wall);
+    write_ms(out, &first, TEXT("took_ms"), s->took);
+    buffer_append_char(out, '}');
+}
+
+static void write_deploys(struct buffer *out, const struct sources *sources)
+{
+    bool first = true;
+    buffer_append_char(out, '[');
+    for (size_t i = 0; i < sources->count; i++) {
+        if (!sources->list[i]->reported || sources->list[i]->gone)
+            continue;
+        json_write_comma(out, &first);
+        write_deploy(out, sources->list[i]);
+    }
+    buffer_append_char(out, ']');
+}
+
+void status_write(const struct host *h, const struct active *active, const struct sources *sources, struct buffer *out)
+{
+    bool first = true, inner = true;
+    buffer_append_char(out, '{');
+    json_write_string_member(out, &first, TEXT("version"), TEXT("pinion " PINION_VERSION));
+    json_write_string_member(out, &first, TEXT("mode"), h->config->dev ? TEXT("dev") : TEXT("serve"));
+    json_write_bool_member(out, &first, TEXT("ready"), SLAB_GET(h->slab->ready));
+    write_time(out, &first, TEXT("started"), SLAB_GET(h->slab->started_wall));
+    write_address(out, &first, TEXT("listen"), &h->listen);
+    write_address(out, &first, TEXT("admin"), &h->admin);
+    json_write_string_member(out, &first, TEXT("data"), text_of(h->paths.data));
+    json_write_member(out, &first, TEXT("control"));
+    buffer_append_char(out, '{');
+    write_process(out, &inner, &h->slab->control);
+    buffer_append_char(out, '}');
+    json_write_member(out, &first, TEXT("workers"));
+    write_workers(out, h);
+    json_write_member(out, &first, TEXT("plugins"));
+    write_plugins(out, active);
+    json_write_member(out, &first, TEXT("deploys"));
+    write_deploys(out, sources);
+    buffer_append_string(out, "}\n");
+}
+
+int status_write_host_file(const struct host *h, bool ready, struct pn_error *err)
+{
+    struct buffer out = BUFFER_INIT;
+    bool first = true;
+    buffer_append_char(&out, '{');
+    json_write_integer_member(&out, &first, TEXT("pid"), SLAB_GET(h->slab->supervisor_pid));
+    write_address(&out, &first, TEXT("listen"), &h->listen);
+    write_address(&out, &first, TEXT("admin"), &h->admin);
+    json_write_string_member(&out, &first, TEXT("mode"), h->config->dev ? TEXT("dev") : TEXT("serve"));
+    json_write_bool_member(&out, &first, TEXT("ready"), ready);
+    buffer_append_string(&out, "}\n");
+    int rc = out.failed ? PN_ENOMEM : file_write(h->paths.host, buffer_text(&out), false, err);
+    buffer_release(&out);
+    return rc;
+}

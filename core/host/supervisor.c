@@ -1,0 +1,380 @@
+#include "host/supervisor.h"
+
+#include "base/clock.h"
+#include "host/process.h"
+#include "host/status.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    LISTEN_BACKLOG = 1024,
+    CHECK_MS = 50,
+    SETTLED_MS = 1000,     /* a child that lived this long was no failed start */
+    BACKOFF_MS_FIRST = 50, /* before the second start in a row that failed; doubles */
+    BACKOFF_MS_MAX = 5000,
+    LEAVE_MS = 2000, /* to leave after everything has drained */
+};
+
+struct child {
+    struct slot *slot;
+    int worker; /* -1: control */
+    pid_t pid;  /* 0: not running */
+    int64_t respawn_at, backoff;
+    bool killed; /* by us, for being stuck */
+};
+
+struct supervisor {
+    struct host host;
+    struct host_config config; /* its settings change on SIGHUP */
+    struct child children[CONFIG_WORKERS_MAX + 1];
+    int child_count;
+    int signal_fd, lock_fd;
+    sigset_t old_mask;
+    int64_t stop_at; /* deadline of the drain; 0: not stopping */
+    bool hurry;
+};
+
+static int lock_data(struct supervisor *s, struct pn_error *err)
+{
+    s->lock_fd = open(s->host.paths.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock_fd < 0)
+        return pn_error_errno(err, PN_EIO, "cannot open '%s'", s->host.paths.lock);
+    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno == EWOULDBLOCK)
+        return pn_error_set(err, PN_EBUSY, "the data directory '%s' is in use by another host", s->host.paths.data);
+    return pn_error_errno(err, PN_EIO, "cannot lock '%s'", s->host.paths.lock);
+}
+
+static int listen_all(struct host *h, struct pn_error *err)
+{
+    h->listen_fd = address_listen(&h->config->listen, LISTEN_BACKLOG, err);
+    if (h->listen_fd < 0)
+        return h->listen_fd;
+    h->admin_fd = address_listen(&h->config->admin, LISTEN_BACKLOG, err);
+    if (h->admin_fd < 0)
+        return h->admin_fd;
+    for (int i = 0; i < h->config->workers; i++) {
+        struct address address;
+        host_worker_address(h, i, &address);
+        h->bus_fd[i] = address_listen(&address, LISTEN_BACKLOG, err);
+        if (h->bus_fd[i] < 0)
+            return h->bus_fd[i];
+    }
+    int rc = address_of_socket(h->listen_fd, &h->listen, err);
+    return rc != 0 ? rc : address_of_socket(h->admin_fd, &h->admin, err);
+}
+
+/* What workers start from must be readable before anything is served. */
+static int check_active(const struct host *h, struct pn_error *err)
+{
+    struct active active;
+    active_init(&active);
+    int rc = active_read(&active, h->paths.active, err);
+    active_release(&active);
+    return rc;
+}
+
+static int check_directories(const struct host_config *c, struct pn_error *err)
+{
+    struct sources sources = {.count = 0};
+    int rc = 0;
+    for (size_t i = 0; i < c->directory_count && rc == 0; i++) {
+        size_t found;
+        rc = sources_scan(&sources, c->directories[i], &found, err);
+        if (rc == 0 && found == 0 && !c->dev)
+            rc = pn_error_set(err, PN_ENOTFOUND, "'%s' is neither a plugin nor a folder of plugins", c->directories[i]);
+    }
+    sources_release(&sources);
+    return rc;
+}
+
+static void take_signals(struct supervisor *s)
+{
+    sigset_t mine;
+    sigemptyset(&mine);
+    sigaddset(&mine, SIGCHLD);
+    sigaddset(&mine, SIGTERM);
+    sigaddset(&mine, SIGINT);
+    sigaddset(&mine, SIGHUP);
+    sigprocmask(SIG_BLOCK, &mine, &s->old_mask);
+    signal(SIGPIPE, SIG_IGN);
+    s->signal_fd = signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static int prepare(struct supervisor *s, const struct host_config *config, struct pn_error *err)
+{
+    struct host *h = &s->host;
+    int rc = 0;
+    s->config = *config;
+    h->config = &s->config;
+    if ((rc = check_directories(config, err)) != 0 || (rc = host_paths_init(&h->paths, config->data, err)) != 0 ||
+        (rc = lock_data(s, err)) != 0 || (rc = check_active(h, err)) != 0 || (rc = listen_all(h, err)) != 0)
+        return rc;
+    h->slab = slab_new(err);
+    if (!h->slab)
+        return PN_ENOMEM;
+    h->slab->workers = (int)config->workers;
+    SLAB_SET(h->slab->started_wall, clock_wall());
+    SLAB_SET(h->slab->supervisor_pid, (int)getpid());
+    slab_publish_settings(h->slab, &config->settings);
+    take_signals(s);
+    return status_write_host_file(h, false, err);
+}
+
+static void spawn(struct supervisor *s, struct child *c)
+{
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (getppid() != parent)
+            _exit(0); /* the supervisor died before we could ask to die with it */
+        close(s->signal_fd);
+        close(s->lock_fd); /* so that the lock ends with the supervisor */
+        if (c->worker < 0)
+            control_main(&s->host);
+        else
+            worker_main(&s->host, c->worker);
+    }
+    if (pid < 0) {
+        LOG(LOG_ERROR, "cannot start a process", LOG_STRING("error", strerror(errno)));
+        c->respawn_at = clock_monotonic() + BACKOFF_MS_MAX * NS_PER_MS;
+        return;
+    }
+    c->pid = pid;
+    c->respawn_at = 0;
+    c->killed = false;
+    SLAB_SET(c->slot->pid, (int)pid);
+    SLAB_SET(c->slot->heartbeat, clock_monotonic());
+    SLAB_SET(c->slot->started, clock_monotonic());
+}
+
+static void spawn_all(struct supervisor *s)
+{
+    struct slab *slab = s->host.slab;
+    for (int i = 0; i < slab->workers; i++)
+        s->children[s->child_count++] = (struct child){.slot = &slab->worker[i], .worker = i};
+    s->children[s->child_count++] = (struct child){.slot = &slab->control, .worker = -1};
+    for (int i = 0; i < s->child_count; i++)
+        spawn(s, &s->children[i]);
+}
+
+static void log_death(const struct child *c, int status)
+{
+    char name[24], how[48];
+    snprintf(name, sizeof name, c->worker < 0 ? "control" : "worker-%d", c->worker);
+    if (WIFSIGNALED(status))
+        snprintf(how, sizeof how, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    else
+        snprintf(how, sizeof how, "exit %d", WEXITSTATUS(status));
+    LOG(LOG_ERROR, "a process died", LOG_STRING("which", name), LOG_STRING("how", how),
+        LOG_STRING("why", c->killed ? "it did not come back to its loop" : "not known"));
+}
+
+/* At once, unless it died young: then after a pause that doubles, so that a broken start is no storm. */
+static void plan_respawn(struct child *c)
+{
+    int64_t now = clock_monotonic();
+    bool settled = now - SLAB_GET(c->slot->started) >= SETTLED_MS * NS_PER_MS;
+    c->respawn_at = now + (settled ? 0 : c->backoff);
+    if (settled)
+        c->backoff = 0;
+    else
+        c->backoff = c->backoff ? c->backoff * 2 : BACKOFF_MS_FIRST * NS_PER_MS;
+    if (c->backoff > BACKOFF_MS_MAX * NS_PER_MS)
+        c->backoff = BACKOFF_MS_MAX * NS_PER_MS;
+}
+
+static void reap(struct supervisor *s)
+{
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+        for (int i = 0; i < s->child_count; i++) {
+            struct child *c = &s->children[i];
+            if (c->pid != pid)
+                continue;
+            c->pid = 0;
+            SLAB_SET(c->slot->state, SLOT_DOWN);
+            if (s->stop_at)
+                continue;
+            log_death(c, status);
+            plan_respawn(c);
+        }
+    }
+}
+
+static void respawn_due(struct supervisor *s)
+{
+    int64_t now = clock_monotonic();
+    for (int i = 0; i < s->child_count && !s->stop_at; i++) {
+        struct child *c = &s->children[i];
+        if (c->pid || c->respawn_at > now)
+            continue;
+        atomic_fetch_add(&c->slot->respawns, 1);
+        spawn(s, c);
+    }
+}
+
+static void kill_stuck(struct supervisor *s)
+{
+    int64_t now = clock_monotonic();
+    int64_t allowed = s->config.settings.stuck_ms * NS_PER_MS;
+    for (int i = 0; i < s->child_count; i++) {
+        struct child *c = &s->children[i];
+        if (!c->pid || c->killed || now - SLAB_GET(c->slot->heartbeat) < allowed)
+            continue;
+        c->killed = true;
+        kill(c->pid, SIGKILL);
+    }
+}
+
+static void signal_children(struct supervisor *s, int number, bool workers_only)
+{
+    for (int i = 0; i < s->child_count; i++)
+        if (s->children[i].pid && (!workers_only || s->children[i].worker >= 0))
+            kill(s->children[i].pid, number);
+}
+
+static void reload(struct supervisor *s)
+{
+    struct host_config fresh;
+    struct pn_error err;
+    config_init(&fresh, s->config.dev);
+    fresh.settings = s->config.settings;
+    int rc = s->config.file[0] ? config_read_file(&fresh, s->config.file, &err)
+                               : pn_error_set(&err, PN_ENOTFOUND, "the host was started without --config");
+    if (rc == 0) {
+        s->config.settings = fresh.settings;
+        slab_publish_settings(s->host.slab, &fresh.settings);
+        log_set_level((enum log_level)fresh.settings.log_level);
+        signal_children(s, SIGHUP, false);
+        LOG(LOG_INFO, "configuration reloaded", LOG_STRING("file", s->config.file));
+    } else {
+        LOG(LOG_ERROR, "configuration not reloaded; what was in force stays", LOG_STRING("error", err.message));
+    }
+    config_release(&fresh);
+}
+
+static void begin_stop(struct supervisor *s)
+{
+    if (s->stop_at) {
+        s->hurry = true;
+        return;
+    }
+    LOG(LOG_INFO, "stopping", LOG_INT("within_ms", s->config.settings.drain_ms));
+    s->stop_at = clock_monotonic() + s->config.settings.drain_ms * NS_PER_MS;
+    signal_children(s, SIGTERM, true);
+}
+
+static void take_signal(struct supervisor *s)
+{
+    struct signalfd_siginfo info;
+    while (read(s->signal_fd, &info, sizeof info) == sizeof info) {
+        if (info.ssi_signo == SIGCHLD)
+            reap(s);
+        else if (info.ssi_signo == SIGHUP)
+            reload(s);
+        else
+            begin_stop(s);
+    }
+}
+
+static bool all_drained(const struct supervisor *s)
+{
+    for (int i = 0; i < s->child_count; i++)
+        if (s->children[i].pid && s->children[i].worker >= 0 &&
+            SLAB_GET(s->children[i].slot->state) != SLOT_DRAINED)
+            return false;
+    return true;
+}
+
+static int wait_for_events(struct supervisor *s, int ms)
+{
+    struct pollfd p = {.fd = s->signal_fd, .events = POLLIN};
+    int rc = poll(&p, 1, ms);
+    if (rc > 0)
+        take_signal(s);
+    return rc;
+}
+
+/* How long until something is due by the clock alone. */
+static int next_check_ms(const struct supervisor *s)
+{
+    int64_t now = clock_monotonic(), least = CHECK_MS;
+    for (int i = 0; i < s->child_count; i++) {
+        const struct child *c = &s->children[i];
+        int64_t left = (c->respawn_at - now + NS_PER_MS - 1) / NS_PER_MS;
+        if (!c->pid && left < least)
+            least = left < 0 ? 0 : left;
+    }
+    return (int)least;
+}
+
+static void supervise(struct supervisor *s)
+{
+    while (!s->stop_at || (!s->hurry && clock_monotonic() < s->stop_at && !all_drained(s))) {
+        wait_for_events(s, s->stop_at ? 5 : next_check_ms(s));
+        respawn_due(s);
+        kill_stuck(s);
+    }
+}
+
+static bool any_running(const struct supervisor *s)
+{
+    for (int i = 0; i < s->child_count; i++)
+        if (s->children[i].pid)
+            return true;
+    return false;
+}
+
+static void end_children(struct supervisor *s)
+{
+    if (!all_drained(s))
+        LOG(LOG_WARN, "stopping before everything was answered");
+    int64_t deadline = clock_monotonic() + (s->hurry ? 0 : LEAVE_MS * NS_PER_MS);
+    signal_children(s, SIGUSR1, false);
+    while (any_running(s) && clock_monotonic() < deadline)
+        wait_for_events(s, 5);
+    signal_children(s, SIGKILL, false);
+    while (any_running(s) && waitpid(-1, NULL, 0) > 0)
+        continue;
+}
+
+static void clean_up(struct supervisor *s)
+{
+    unlink(s->host.paths.host);
+    for (int i = 0; i < s->host.slab->workers; i++) {
+        struct address address;
+        host_worker_address(&s->host, i, &address);
+        unlink(address.path);
+    }
+    if (s->config.admin.is_unix)
+        unlink(s->config.admin.path);
+    if (s->config.listen.is_unix)
+        unlink(s->config.listen.path);
+}
+
+int supervisor_run(const struct host_config *config)
+{
+    static struct supervisor s; /* one per process */
+    struct pn_error err;
+    log_start(config->log_format, (enum log_level)config->settings.log_level, "supervisor");
+    if (prepare(&s, config, &err) != 0) {
+        LOG(LOG_ERROR, "cannot start", LOG_STRING("error", err.message));
+        return 1;
+    }
+    spawn_all(&s);
+    supervise(&s);
+    end_children(&s);
+    clean_up(&s);
+    LOG(LOG_INFO, "stopped");
+    return 0;
+}
