@@ -170,10 +170,10 @@ static struct client client_new(void)
     return c;
 }
 
-/* For one that will not read: the kernel shall not take all of an answer on its behalf. */
-static inline void client_narrow(struct client *c)
+/* The kernel shall not take all of an answer on behalf of a client that does not read. */
+static inline void listener_narrow(void)
 {
-    setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
+    setsockopt(f.listener, SOL_SOCKET, SO_SNDBUF, &(int){65536}, sizeof(int));
 }
 
 static void client_release(struct client *c)
@@ -228,8 +228,11 @@ static inline size_t client_count(struct client *c, const char *part)
 {
     size_t count = 0;
     client_poll(c);
-    for (const char *at = c->in.data; at && (at = strstr(at, part)); at++)
+    const char *end = c->in.data + c->in.len, *at = c->in.data;
+    while (at && (at = memmem(at, (size_t)(end - at), part, strlen(part)))) {
+        at++;
         count++;
+    }
     return count;
 }
 
