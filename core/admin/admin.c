@@ -5,15 +5,17 @@
 
 extern const struct embedded_file console_files[];
 
-static void respond(struct http_exchange *x, int status, struct text type, struct text body, const char *allow)
+static void respond(struct http_exchange *x, int status, struct text type, struct text body,
+                    const char *allow)
 {
     const struct http_header headers[] = {
         {TEXT("Cache-Control"), TEXT("no-store")},
         {TEXT("X-Content-Type-Options"), TEXT("nosniff")},
         {TEXT("X-Frame-Options"), TEXT("DENY")},
         {TEXT("Content-Security-Policy"),
-         TEXT("default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
-              "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")},
+         TEXT(
+             "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
+             "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")},
         {TEXT("Allow"), text_of(allow ? allow : "")},
     };
     http_respond(x, &(struct http_response){.status = status,
@@ -43,7 +45,8 @@ static struct text type_of(struct text name)
 {
     if (text_ends_with(name, TEXT(".js")))
         return TEXT("text/javascript; charset=utf-8");
-    return text_ends_with(name, TEXT(".css")) ? TEXT("text/css; charset=utf-8") : TEXT("text/html; charset=utf-8");
+    return text_ends_with(name, TEXT(".css")) ? TEXT("text/css; charset=utf-8")
+                                              : TEXT("text/html; charset=utf-8");
 }
 
 static const struct embedded_file *find_file(struct text name)
@@ -72,7 +75,9 @@ static bool host_is_local(struct text host)
 void admin_request(void *user, struct http_exchange *x)
 {
     const struct http_request *r = http_exchange_request(x);
-    struct text name = r->path.count == 1 ? r->path.segments[0] : r->path.count == 0 ? TEXT("index.html") : TEXT("");
+    struct text name = r->path.count == 1   ? r->path.segments[0]
+                       : r->path.count == 0 ? TEXT("index.html")
+                                            : TEXT("");
     const struct embedded_file *file = find_file(name);
     bool status = text_equal(name, TEXT("status"));
     if (!host_is_local(r->host) && !text_equal(http_exchange_peer(x), TEXT("unix")))

@@ -19,7 +19,8 @@ struct binding_scope {
     const char *label;   /* "orders@1.4.0#7" */
     struct store *store; /* NULL without the need "db" */
     bool transaction;    /* the running command has begun one */
-    struct statement *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
+    struct statement
+        *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
     int64_t cursor_tags[DB_CURSORS_MAX];
     int64_t last_tag;
 };

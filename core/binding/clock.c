@@ -29,7 +29,10 @@ static int clock_seconds(struct value_frame *f, void *instance)
 }
 
 static const struct value_method methods[] = {
-    {"now", clock_now}, {"timestamp", clock_timestamp}, {"monotonic", clock_seconds}, {NULL, NULL},
+    {"now", clock_now},
+    {"timestamp", clock_timestamp},
+    {"monotonic", clock_seconds},
+    {NULL, NULL},
 };
 
 const struct binding binding_clock = {"clock", true, methods, NULL};

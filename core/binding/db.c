@@ -59,8 +59,8 @@ static struct statement *prepare(struct value_frame *f, struct binding_scope *sc
     size_t wanted = statement_parameter_count(st), given = (size_t)value_count(f) - 1;
     if (given != wanted) {
         statement_release(st);
-        value_raise(f, PN_EINVAL, "the statement has %zu parameters, %zu are given: '%.*s'", wanted, given,
-                    (int)(sql.len > 200 ? 200 : sql.len), sql.data);
+        value_raise(f, PN_EINVAL, "the statement has %zu parameters, %zu are given: '%.*s'", wanted,
+                    given, (int)(sql.len > 200 ? 200 : sql.len), sql.data);
     }
     for (size_t i = 1; i <= given; i++)
         bind_one(f, st, (int)i + 1, i);
@@ -171,7 +171,8 @@ static int db_all(struct value_frame *f, void *instance)
     value_push_table(f, 8, 0);
     for (int64_t row = 1; step(f, scope, slot) == STORE_ROW; row++) {
         if (row > ROWS_MAX)
-            value_raise(f, PN_ELIMIT, "more than %d rows: page with \"limit\", or use ctx.db:each", ROWS_MAX);
+            value_raise(f, PN_ELIMIT, "more than %d rows: page with \"limit\", or use ctx.db:each",
+                        ROWS_MAX);
         push_row(f, scope->cursors[slot]);
         value_set_item(f, row);
     }
@@ -183,7 +184,8 @@ static int each_step(struct value_frame *f, void *instance)
 {
     struct binding_scope *scope = instance;
     int slot = 0;
-    while (slot < DB_CURSORS_MAX && (!scope->cursors[slot] || scope->cursor_tags[slot] != value_tag(f)))
+    while (slot < DB_CURSORS_MAX &&
+           (!scope->cursors[slot] || scope->cursor_tags[slot] != value_tag(f)))
         slot++;
     if (slot == DB_CURSORS_MAX)
         value_raise(f, PN_EINVAL, "ctx.db:each was used after its end");
@@ -234,7 +236,8 @@ static int db_finish(struct binding_scope *scope, bool commit, struct pn_error *
 }
 
 static const struct value_method methods[] = {
-    {"one", db_one}, {"all", db_all}, {"each", db_each}, {"value", db_value}, {"run", db_run}, {NULL, NULL},
+    {"one", db_one},     {"all", db_all}, {"each", db_each},
+    {"value", db_value}, {"run", db_run}, {NULL, NULL},
 };
 
 const struct binding binding_db = {"db", false, methods, db_finish};

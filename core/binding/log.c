@@ -65,8 +65,8 @@ static int write_line(struct value_frame *f, struct binding_scope *scope, enum l
     struct text text = value_need_text(f, 1);
     if (!log_enabled(level))
         return 0;
-    snprintf(message, sizeof message, "%.*s", (int)(text.len < sizeof message ? text.len : sizeof message - 1),
-             text.data);
+    snprintf(message, sizeof message, "%.*s",
+             (int)(text.len < sizeof message ? text.len : sizeof message - 1), text.data);
     add(&line, "generation", text_of(scope->label));
     add(&line, "capability", value_call(f)->capability->name);
     add(&line, "trace_id", value_call(f)->origin->trace_id);
@@ -97,7 +97,8 @@ static int log_error(struct value_frame *f, void *instance)
 }
 
 static const struct value_method methods[] = {
-    {"debug", log_debug}, {"info", log_info}, {"warn", log_warn}, {"error", log_error}, {NULL, NULL},
+    {"debug", log_debug}, {"info", log_info}, {"warn", log_warn},
+    {"error", log_error}, {NULL, NULL},
 };
 
 const struct binding binding_log = {"log", true, methods, NULL};

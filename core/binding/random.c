@@ -74,15 +74,18 @@ static int random_uuid(struct value_frame *f, void *instance)
     bytes[6] = (unsigned char)((bytes[6] & 0x0F) | 0x40);
     bytes[8] = (unsigned char)((bytes[8] & 0x3F) | 0x80);
     write_hex(bytes, sizeof digits, digits);
-    snprintf(text, sizeof text, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8, digits + 12, digits + 16,
-             digits + 20);
+    snprintf(text, sizeof text, "%.8s-%.4s-%.4s-%.4s-%.12s", digits, digits + 8, digits + 12,
+             digits + 16, digits + 20);
     value_push_text(f, text_of(text));
     return 1;
 }
 
 static const struct value_method methods[] = {
-    {"integer", random_integer}, {"number", random_number}, {"hex", random_hex_digits},
-    {"uuid", random_uuid},       {NULL, NULL},
+    {"integer", random_integer},
+    {"number", random_number},
+    {"hex", random_hex_digits},
+    {"uuid", random_uuid},
+    {NULL, NULL},
 };
 
 const struct binding binding_random = {"random", true, methods, NULL};

@@ -1,6 +1,7 @@
 #include "binding/binding.h"
 
-const struct binding *const bindings[] = {&binding_db, &binding_log, &binding_clock, &binding_random, NULL};
+const struct binding *const bindings[] = {&binding_db, &binding_log, &binding_clock,
+                                          &binding_random, NULL};
 
 size_t bindings_grant(const struct plugin_definition *plugin, struct binding_scope *scope,
                       struct value_object objects[BINDINGS_MAX])

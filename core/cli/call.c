@@ -20,7 +20,8 @@ struct call_options {
 static bool is_address(const char *capability)
 {
     struct text rest = text_of(capability), plugin;
-    return text_split(&rest, '.', &plugin) && rest.data && plugin_name_is_valid(plugin) && plugin_name_is_valid(rest);
+    return text_split(&rest, '.', &plugin) && rest.data && plugin_name_is_valid(plugin) &&
+           plugin_name_is_valid(rest);
 }
 
 static int read_options(const struct command *self, int argc, char **argv, struct call_options *out)
@@ -38,7 +39,8 @@ static int read_options(const struct command *self, int argc, char **argv, struc
         else if (!out->input)
             out->input = o.value;
         else
-            return command_refuse(self, "one capability and one input are taken, '%s' is too much", o.value);
+            return command_refuse(self, "one capability and one input are taken, '%s' is too much",
+                                  o.value);
     }
     if (!out->capability)
         return command_refuse(self, "which capability?");
@@ -99,12 +101,13 @@ const struct command command_call = {
     .name = "call",
     .usage = "pinion call CAPABILITY [JSON|-] [--host URL] [--verbose]",
     .summary = "call a capability of a running host",
-    .help = "Sends the input (default {}; '-' reads it from standard input) to POST /call/CAPABILITY and prints the\n"
-            "answer. Exit code 1 when the answer is a failure.\n\n"
-            "Options:\n"
-            "  --host URL   the host (default http://127.0.0.1:8080)\n"
-            "  --verbose    print the answer's head to standard error\n\n"
-            "Example:\n"
-            "  pinion call greeter.greet '{\"name\":\"Ada\"}'",
+    .help =
+        "Sends the input (default {}; '-' reads it from standard input) to POST /call/CAPABILITY and prints the\n"
+        "answer. Exit code 1 when the answer is a failure.\n\n"
+        "Options:\n"
+        "  --host URL   the host (default http://127.0.0.1:8080)\n"
+        "  --verbose    print the answer's head to standard error\n\n"
+        "Example:\n"
+        "  pinion call greeter.greet '{\"name\":\"Ada\"}'",
     .run = run,
 };

@@ -69,8 +69,8 @@ static int split(struct client_answer *out, struct pn_error *err)
     return 0;
 }
 
-static int talk(int fd, const struct address *to, const char *method, const char *path, struct text body,
-                struct client_answer *out, struct pn_error *err)
+static int talk(int fd, const struct address *to, const char *method, const char *path,
+                struct text body, struct client_answer *out, struct pn_error *err)
 {
     struct timeval limit = {.tv_sec = CLIENT_TIMEOUT_SECONDS};
     struct buffer request = BUFFER_INIT;
@@ -79,10 +79,11 @@ static int talk(int fd, const struct address *to, const char *method, const char
         address_print(to, host);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    buffer_printf(&request,
-                  "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
-                  "Content-Length: %zu\r\n\r\n",
-                  method, path, host, body.len);
+    buffer_printf(
+        &request,
+        "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        "Content-Length: %zu\r\n\r\n",
+        method, path, host, body.len);
     buffer_append_text(&request, body);
     int rc = send_all(fd, buffer_text(&request), err);
     buffer_release(&request);

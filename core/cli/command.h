@@ -16,10 +16,12 @@ struct command {
     const char *usage;   /* "pinion call CAPABILITY [JSON] [--host URL]" */
     const char *summary; /* one line for the list */
     const char *help;    /* paragraphs, options and an example */
-    int (*run)(const struct command *self, int argc, char **argv); /* argv[0] is the first argument */
+    int (*run)(const struct command *self, int argc,
+               char **argv); /* argv[0] is the first argument */
 };
 
-extern const struct command command_dev, command_serve, command_call, command_status, command_version, command_help;
+extern const struct command command_dev, command_serve, command_call, command_status,
+    command_version, command_help;
 
 extern const struct command *const commands[]; /* ends with NULL */
 const struct command *command_find(const char *name);

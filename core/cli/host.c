@@ -16,7 +16,8 @@ static bool option_is(const char *name, const char *wanted)
     return strncmp(name, wanted, len) == 0 && (name[len] == 0 || name[len] == '=');
 }
 
-static int set_option(struct host_config *c, const char *name, struct text value, struct pn_error *err)
+static int set_option(struct host_config *c, const char *name, struct text value,
+                      struct pn_error *err)
 {
     if (option_is(name, "listen"))
         return address_parse(&c->listen, value, err);
@@ -25,10 +26,11 @@ static int set_option(struct host_config *c, const char *name, struct text value
         return address_parse(&c->admin, value, err);
     }
     if (option_is(name, "workers")) {
-        if (text_to_int64(value, &c->workers) && c->workers >= 1 && c->workers <= CONFIG_WORKERS_MAX)
+        if (text_to_int64(value, &c->workers) && c->workers >= 1 &&
+            c->workers <= CONFIG_WORKERS_MAX)
             return 0;
-        return pn_error_set(err, PN_EINVAL, "--workers is a number from 1 to %d, got '%.*s'", CONFIG_WORKERS_MAX,
-                            TEXT_ARGS(value));
+        return pn_error_set(err, PN_EINVAL, "--workers is a number from 1 to %d, got '%.*s'",
+                            CONFIG_WORKERS_MAX, TEXT_ARGS(value));
     }
     if (option_is(name, "config"))
         return 0; /* read before all others */
@@ -39,8 +41,8 @@ static int set_option(struct host_config *c, const char *name, struct text value
 }
 
 /* The file comes first, wherever --config stands, so that options win over it. */
-static int read_config_file(const struct command *self, struct host_config *c, int argc, char **argv,
-                            struct pn_error *err)
+static int read_config_file(const struct command *self, struct host_config *c, int argc,
+                            char **argv, struct pn_error *err)
 {
     struct options o = {.command = self, .argc = argc, .argv = argv};
     for (int kind; (kind = options_next(&o, with_value, flags)) != -1;) {
@@ -53,7 +55,8 @@ static int read_config_file(const struct command *self, struct host_config *c, i
     return 0;
 }
 
-static int read_options(const struct command *self, struct host_config *c, int argc, char **argv, struct pn_error *err)
+static int read_options(const struct command *self, struct host_config *c, int argc, char **argv,
+                        struct pn_error *err)
 {
     struct options o = {.command = self, .argc = argc, .argv = argv};
     bool directories = false;
@@ -108,40 +111,44 @@ static int run_serve(const struct command *self, int argc, char **argv)
 
 const struct command command_dev = {
     .name = "dev",
-    .usage = "pinion dev DIR… [--listen HOST:PORT] [--admin HOST:PORT] [--data DIR] [--workers N] [--config FILE]",
+    .usage =
+        "pinion dev DIR… [--listen HOST:PORT] [--admin HOST:PORT] [--data DIR] [--workers N] [--config FILE]",
     .summary = "serve plugins and swap them on every save",
-    .help = "Serves the plugins in the directories and watches them: a saved change is verified beside what\n"
-            "serves and takes over in milliseconds; one that is broken changes nothing and is shown here and at\n"
-            "the admin address. DIR is one plugin, or a folder of plugins. Failed calls answer with the Lua error\n"
-            "and its traceback.\n\n"
-            "Options:\n"
-            "  --listen HOST:PORT   where capabilities are served (default 127.0.0.1:8080; port 0: any)\n"
-            "  --admin HOST:PORT    status and console (default 127.0.0.1:8081)\n"
-            "  --data DIR           databases and published plugins (default: data)\n"
-            "  --workers N          worker processes (default: the number of cores)\n"
-            "  --config FILE        settings as JSON; options on the command line win\n\n"
-            "Example:\n"
-            "  pinion dev plugins\n"
-            "  curl http://127.0.0.1:8080/call/greeter.greet -d '{\"name\":\"Ada\"}'",
+    .help =
+        "Serves the plugins in the directories and watches them: a saved change is verified beside what\n"
+        "serves and takes over in milliseconds; one that is broken changes nothing and is shown here and at\n"
+        "the admin address. DIR is one plugin, or a folder of plugins. Failed calls answer with the Lua error\n"
+        "and its traceback.\n\n"
+        "Options:\n"
+        "  --listen HOST:PORT   where capabilities are served (default 127.0.0.1:8080; port 0: any)\n"
+        "  --admin HOST:PORT    status and console (default 127.0.0.1:8081)\n"
+        "  --data DIR           databases and published plugins (default: data)\n"
+        "  --workers N          worker processes (default: the number of cores)\n"
+        "  --config FILE        settings as JSON; options on the command line win\n\n"
+        "Example:\n"
+        "  pinion dev plugins\n"
+        "  curl http://127.0.0.1:8080/call/greeter.greet -d '{\"name\":\"Ada\"}'",
     .run = run_dev,
 };
 
 const struct command command_serve = {
     .name = "serve",
-    .usage = "pinion serve [DIR…] [--listen HOST:PORT] [--admin HOST:PORT|unix:PATH] [--data DIR] [--workers N]\n"
-             "                    [--config FILE]",
+    .usage =
+        "pinion serve [DIR…] [--listen HOST:PORT] [--admin HOST:PORT|unix:PATH] [--data DIR] [--workers N]\n"
+        "                    [--config FILE]",
     .summary = "serve what is published, in production",
-    .help = "Serves what was published in the data directory. Directories given are deployed at start where they\n"
-            "differ from that. What is published survives a loss of power; failed calls answer without internals.\n\n"
-            "Options:\n"
-            "  --listen HOST:PORT   where capabilities are served (default 127.0.0.1:8080; port 0: any)\n"
-            "  --admin HOST:PORT|unix:PATH\n"
-            "                       status and console (default: a socket in the data directory, for its owner only)\n"
-            "  --data DIR           databases and published plugins (default: data)\n"
-            "  --workers N          worker processes (default: the number of cores)\n"
-            "  --config FILE        settings as JSON; options on the command line win\n\n"
-            "Signals: TERM stops after what runs was answered, HUP reads the configuration again.\n\n"
-            "Example:\n"
-            "  pinion serve plugins --listen 0.0.0.0:8080 --data /var/lib/pinion",
+    .help =
+        "Serves what was published in the data directory. Directories given are deployed at start where they\n"
+        "differ from that. What is published survives a loss of power; failed calls answer without internals.\n\n"
+        "Options:\n"
+        "  --listen HOST:PORT   where capabilities are served (default 127.0.0.1:8080; port 0: any)\n"
+        "  --admin HOST:PORT|unix:PATH\n"
+        "                       status and console (default: a socket in the data directory, for its owner only)\n"
+        "  --data DIR           databases and published plugins (default: data)\n"
+        "  --workers N          worker processes (default: the number of cores)\n"
+        "  --config FILE        settings as JSON; options on the command line win\n\n"
+        "Signals: TERM stops after what runs was answered, HUP reads the configuration again.\n\n"
+        "Example:\n"
+        "  pinion serve plugins --listen 0.0.0.0:8080 --data /var/lib/pinion",
     .run = run_serve,
 };

@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 const struct command *const commands[] = {
-    &command_dev, &command_serve, &command_call, &command_status, &command_version, &command_help, NULL,
+    &command_dev,     &command_serve, &command_call, &command_status,
+    &command_version, &command_help,  NULL,
 };
 
 const struct command *command_find(const char *name)
@@ -75,7 +76,8 @@ int options_next(struct options *o, const char *const *with_value, const char *c
     o->value = NULL;
     if (dashes && is_one_of(word + 2, len - 2, with_value))
         return take_value(o, equals);
-    bool flag = dashes && !equals && (is_one_of(word + 2, len - 2, flags) || is_one_of(word + 2, len - 2, help));
+    bool flag = dashes && !equals &&
+                (is_one_of(word + 2, len - 2, flags) || is_one_of(word + 2, len - 2, help));
     if (flag)
         return 1;
     command_refuse(o->command, "there is no option '%s'", word);

@@ -18,7 +18,8 @@ struct status_options {
     bool json;
 };
 
-static int read_options(const struct command *self, int argc, char **argv, struct status_options *out)
+static int read_options(const struct command *self, int argc, char **argv,
+                        struct status_options *out)
 {
     struct options o = {.command = self, .argc = argc, .argv = argv};
     for (int kind; (kind = options_next(&o, with_value, flags)) != -1;) {
@@ -49,7 +50,8 @@ static int find_admin(const char *data, char out[ADDRESS_TEXT_SIZE], struct pn_e
         rc = pn_error_set(err, PN_EINVAL, "'%s' names no admin address", path);
         json_reader_init(&r, buffer_text(&text), &scratch);
         for (enum json_token t; (t = json_reader_next(&r)) != JSON_ERROR && t != JSON_END;) {
-            if (t != JSON_KEY || !text_equal(r.text, TEXT("admin")) || json_reader_next(&r) != JSON_STRING)
+            if (t != JSON_KEY || !text_equal(r.text, TEXT("admin")) ||
+                json_reader_next(&r) != JSON_STRING)
                 continue;
             snprintf(out, ADDRESS_TEXT_SIZE, "%.*s", TEXT_ARGS(r.text));
             rc = 0;
@@ -60,7 +62,8 @@ static int find_admin(const char *data, char out[ADDRESS_TEXT_SIZE], struct pn_e
     return rc;
 }
 
-static int fetch(const struct command *self, const struct status_options *o, struct client_answer *answer)
+static int fetch(const struct command *self, const struct status_options *o,
+                 struct client_answer *answer)
 {
     struct pn_error err;
     struct address to;
@@ -153,13 +156,14 @@ const struct command command_status = {
     .name = "status",
     .usage = "pinion status [--data DIR | --admin HOST:PORT|unix:PATH] [--json]",
     .summary = "show processes, plugins and the last deploys of a running host",
-    .help = "Asks the admin address of the host that runs on the data directory (default: data).\n\n"
-            "Options:\n"
-            "  --data DIR   the host's data directory\n"
-            "  --admin HOST:PORT|unix:PATH\n"
-            "               its admin address, where the directory is not at hand\n"
-            "  --json       print it as the host gives it\n\n"
-            "Example:\n"
-            "  pinion status --data data",
+    .help =
+        "Asks the admin address of the host that runs on the data directory (default: data).\n\n"
+        "Options:\n"
+        "  --data DIR   the host's data directory\n"
+        "  --admin HOST:PORT|unix:PATH\n"
+        "               its admin address, where the directory is not at hand\n"
+        "  --json       print it as the host gives it\n\n"
+        "Example:\n"
+        "  pinion status --data data",
     .run = run,
 };

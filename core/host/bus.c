@@ -18,7 +18,7 @@ struct bus_peer {
     size_t frame_start; /* of the frame that is being written */
     bool writing;       /* waits until it can write again */
     bool broken;
-    int busy;   /* inside a callback: freeing waits */
+    int busy; /* inside a callback: freeing waits */
     bool freed;
 };
 
@@ -87,7 +87,8 @@ static void close_peer(struct bus_peer *p)
 
 static void on_ready(void *user, unsigned ready);
 
-struct bus_peer *bus_peer_new(struct bus *bus, int fd, const struct bus_handlers *handlers, void *user)
+struct bus_peer *bus_peer_new(struct bus *bus, int fd, const struct bus_handlers *handlers,
+                              void *user)
 {
     struct bus_peer *p = calloc(1, sizeof *p);
     if (p) {

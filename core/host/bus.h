@@ -27,7 +27,8 @@ enum { BUS_FRAME_MAX = 64 * 1024 * 1024 };
 struct bus_peer;
 
 struct bus_handlers {
-    void (*frame)(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id, struct text payload);
+    void (*frame)(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
+                  struct text payload);
     void (*closed)(void *user, struct bus_peer *peer); /* the peer is freed after it returns */
 };
 
@@ -40,7 +41,8 @@ int bus_init(struct bus *bus, struct loop *loop, struct pn_error *err);
 void bus_release(struct bus *bus); /* closes every peer, without callbacks */
 
 /* Takes over `fd`, also on failure. NULL: out of memory. `handlers` is borrowed. */
-struct bus_peer *bus_peer_new(struct bus *bus, int fd, const struct bus_handlers *handlers, void *user);
+struct bus_peer *bus_peer_new(struct bus *bus, int fd, const struct bus_handlers *handlers,
+                              void *user);
 void bus_peer_free(struct bus_peer *peer); /* no callback */
 void *bus_peer_user(const struct bus_peer *peer);
 

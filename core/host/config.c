@@ -44,7 +44,10 @@ void config_init(struct host_config *c, bool dev)
 {
     *c = (struct host_config){
         .dev = dev,
-        .settings = {.http = HTTP_LIMITS_DEFAULT, .drain_ms = 10000, .stuck_ms = 6000, .log_level = LOG_INFO},
+        .settings = {.http = HTTP_LIMITS_DEFAULT,
+                     .drain_ms = 10000,
+                     .stuck_ms = 6000,
+                     .log_level = LOG_INFO},
     };
     snprintf(c->data, sizeof c->data, "data");
     address_parse(&c->listen, TEXT("127.0.0.1:8080"), NULL);
@@ -60,7 +63,8 @@ void config_release(struct host_config *c)
 int config_add_directory(struct host_config *c, struct text directory, struct pn_error *err)
 {
     if (c->directory_count == CONFIG_DIRECTORIES_MAX)
-        return pn_error_set(err, PN_ELIMIT, "more than %d directories are given", CONFIG_DIRECTORIES_MAX);
+        return pn_error_set(err, PN_ELIMIT, "more than %d directories are given",
+                            CONFIG_DIRECTORIES_MAX);
     char *copy = strndup(directory.data, directory.len);
     if (!copy)
         return pn_error_set(err, PN_ENOMEM, "out of memory");
@@ -81,8 +85,10 @@ static bool refuse(struct config_reader *r, const char *fmt, ...)
 
 static bool read_number(struct config_reader *r, const struct number *n)
 {
-    if (json_reader_next(&r->json) != JSON_INTEGER || r->json.integer < n->least || r->json.integer > n->most)
-        return refuse(r, "'%s' must be an integer from %lld to %lld", n->name, (long long)n->least, (long long)n->most);
+    if (json_reader_next(&r->json) != JSON_INTEGER || r->json.integer < n->least ||
+        r->json.integer > n->most)
+        return refuse(r, "'%s' must be an integer from %lld to %lld", n->name, (long long)n->least,
+                      (long long)n->most);
     char *at = (char *)r->config + n->offset;
     if (n->is_size)
         memcpy(at, &(size_t){(size_t)r->json.integer}, sizeof(size_t));
@@ -96,12 +102,14 @@ static bool read_address(struct config_reader *r, const char *name, struct addre
     struct pn_error err;
     if (json_reader_next(&r->json) != JSON_STRING)
         return refuse(r, "'%s' must be a string such as \"127.0.0.1:8080\"", name);
-    return address_parse(out, r->json.text, &err) == 0 || refuse(r, "'%s': %.200s", name, err.message);
+    return address_parse(out, r->json.text, &err) == 0 ||
+           refuse(r, "'%s': %.200s", name, err.message);
 }
 
 static bool read_path(struct config_reader *r, const char *name, char out[FILE_PATH_MAX])
 {
-    if (json_reader_next(&r->json) != JSON_STRING || r->json.text.len == 0 || r->json.text.len >= FILE_PATH_MAX)
+    if (json_reader_next(&r->json) != JSON_STRING || r->json.text.len == 0 ||
+        r->json.text.len >= FILE_PATH_MAX)
         return refuse(r, "'%s' must be a path", name);
     snprintf(out, FILE_PATH_MAX, "%.*s", TEXT_ARGS(r->json.text));
     return true;
@@ -132,7 +140,8 @@ static bool read_log_format(struct config_reader *r)
     static const struct {
         const char *name;
         enum log_format format;
-    } formats[] = {{"auto", LOG_FORMAT_AUTO}, {"logfmt", LOG_FORMAT_LOGFMT}, {"json", LOG_FORMAT_JSON}};
+    } formats[] = {
+        {"auto", LOG_FORMAT_AUTO}, {"logfmt", LOG_FORMAT_LOGFMT}, {"json", LOG_FORMAT_JSON}};
     if (json_reader_next(&r->json) == JSON_STRING) {
         for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
             if (!text_equal(r->json.text, text_of(formats[i].name)))
@@ -167,8 +176,9 @@ static bool read_member(struct config_reader *r, const char *prefix)
     if (strcmp(name, "log.format") == 0)
         return read_log_format(r);
     if (strcmp(name, "log") == 0 || strcmp(name, "limits") == 0 || strcmp(name, "timeouts_ms") == 0)
-        return json_reader_next(&r->json) == JSON_OBJECT_BEGIN ? read_object(r, name)
-                                                               : refuse(r, "'%s' must be an object", name);
+        return json_reader_next(&r->json) == JSON_OBJECT_BEGIN
+                   ? read_object(r, name)
+                   : refuse(r, "'%s' must be an object", name);
     return refuse(r, "there is no setting '%s'", name);
 }
 
@@ -198,7 +208,8 @@ static int report(struct config_reader *r, const char *path)
     if (json_reader_error(&r->json, &detail) != 0)
         return pn_error_set(r->err, PN_EINVAL, "'%s': %s", path, detail.message);
     json_reader_place(&r->json, r->json.offset, &line, &column);
-    return pn_error_set(r->err, PN_EINVAL, "'%s': line %zu, column %zu: %s", path, line, column, r->problem);
+    return pn_error_set(r->err, PN_EINVAL, "'%s': line %zu, column %zu: %s", path, line, column,
+                        r->problem);
 }
 
 int config_read_file(struct host_config *c, const char *path, struct pn_error *err)

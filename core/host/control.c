@@ -37,14 +37,16 @@ struct control {
     struct admin admin;
 };
 
-static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id, struct text payload);
+static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
+                     struct text payload);
 static void on_closed(void *user, struct bus_peer *peer);
 
 static const struct bus_handlers handlers = {on_frame, on_closed};
 
 /* ---- workers */
 
-static void ask(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec, uint32_t ticket)
+static void ask(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec,
+                uint32_t ticket)
 {
     static const enum bus_type types[] = {[FLEET_PREPARE] = BUS_PREPARE,
                                           [FLEET_MIGRATE] = BUS_MIGRATE,
@@ -62,7 +64,8 @@ static void ask(void *user, int worker, enum fleet_verb verb, const struct gener
     bus_end(peer);
 }
 
-static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id, struct text payload)
+static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
+                     struct text payload)
 {
     struct link *link = user;
     uint32_t code;
@@ -121,7 +124,8 @@ static void on_deployed(void *user, const struct deploy_report *report)
 {
     struct control *c = user;
     log_report(report);
-    struct source *source = report->directory[0] ? sources_by_directory(&c->sources, report->directory) : NULL;
+    struct source *source =
+        report->directory[0] ? sources_by_directory(&c->sources, report->directory) : NULL;
     if (source)
         source_report(source, report);
 }
@@ -131,7 +135,8 @@ static const char *owner_of(void *user, const char *plugin, const char *director
 {
     const struct control *c = user;
     const struct source *owner = sources_by_plugin(&c->sources, plugin);
-    bool other = owner && strcmp(owner->directory, directory) != 0 && source_is_plugin(owner->directory);
+    bool other =
+        owner && strcmp(owner->directory, directory) != 0 && source_is_plugin(owner->directory);
     return other ? owner->directory : NULL;
 }
 
@@ -152,7 +157,8 @@ static void submit(struct control *c, const struct source *source)
 {
     struct pn_error err;
     if (deployer_submit(c->deployer, source->directory, &err) != 0)
-        LOG(LOG_ERROR, "cannot deploy", LOG_STRING("plugin", source->directory), LOG_STRING("error", err.message));
+        LOG(LOG_ERROR, "cannot deploy", LOG_STRING("plugin", source->directory),
+            LOG_STRING("error", err.message));
 }
 
 static void watch_source(struct control *c, const struct source *source)
@@ -186,7 +192,8 @@ static void retire_gone(struct control *c)
             continue;
         source->gone = true;
         if (source->plugin[0] && deployer_retire(c->deployer, source->plugin, &err) != 0)
-            LOG(LOG_ERROR, "cannot retire", LOG_STRING("plugin", source->plugin), LOG_STRING("error", err.message));
+            LOG(LOG_ERROR, "cannot retire", LOG_STRING("plugin", source->plugin),
+                LOG_STRING("error", err.message));
     }
 }
 
@@ -214,7 +221,8 @@ static void retire_strangers(struct control *c)
         const struct active_entry *e = &active->entries[i];
         if (!e->retired && !sources_by_plugin(&c->sources, e->spec.plugin) &&
             deployer_retire(c->deployer, e->spec.plugin, &err) != 0)
-            LOG(LOG_ERROR, "cannot retire", LOG_STRING("plugin", e->spec.plugin), LOG_STRING("error", err.message));
+            LOG(LOG_ERROR, "cannot retire", LOG_STRING("plugin", e->spec.plugin),
+                LOG_STRING("error", err.message));
     }
 }
 

@@ -2,7 +2,8 @@
 
 #include <assert.h>
 
-static_assert(sizeof(struct call_parameter) == sizeof(struct call_header) && sizeof(struct call_header) == 2 * sizeof(struct text),
+static_assert(sizeof(struct call_parameter) == sizeof(struct call_header) &&
+                  sizeof(struct call_header) == 2 * sizeof(struct text),
               "both are a name and a value");
 
 static void put_pairs(struct buffer *out, const struct call_parameter *pairs, size_t count)
@@ -39,12 +40,14 @@ void forward_write_call(struct buffer *out, const struct dispatch_forward *f)
 bool forward_read_call(struct text payload, struct forwarded_call *out)
 {
     struct text rest = payload;
-    *out = (struct forwarded_call){.in.parameters = out->parameters, .origin.headers = out->headers};
+    *out =
+        (struct forwarded_call){.in.parameters = out->parameters, .origin.headers = out->headers};
     return bus_get_text(&rest, &out->address) && bus_get_text(&rest, &out->origin.method) &&
            bus_get_text(&rest, &out->origin.path) && bus_get_text(&rest, &out->origin.trace_id) &&
            bus_get_text(&rest, &out->in.body) &&
            get_pairs(&rest, out->parameters, FORWARD_PARAMETERS_MAX, &out->in.parameter_count) &&
-           get_pairs(&rest, (struct call_parameter *)out->headers, FORWARD_HEADERS_MAX, &out->origin.header_count) &&
+           get_pairs(&rest, (struct call_parameter *)out->headers, FORWARD_HEADERS_MAX,
+                     &out->origin.header_count) &&
            rest.len == 0;
 }
 
@@ -60,8 +63,8 @@ bool forward_read_answer(struct text payload, struct answer *answer, struct text
 {
     struct text rest = payload;
     uint32_t status, is_problem;
-    if (!bus_get_number(&rest, &status) || !bus_get_number(&rest, &is_problem) || !bus_get_text(&rest, generation) ||
-        !bus_get_text(&rest, &answer->body))
+    if (!bus_get_number(&rest, &status) || !bus_get_number(&rest, &is_problem) ||
+        !bus_get_text(&rest, generation) || !bus_get_text(&rest, &answer->body))
         return false;
     answer->status = (int)status;
     answer->is_problem = is_problem != 0;

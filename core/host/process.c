@@ -9,7 +9,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-static int join(char out[FILE_PATH_MAX], const char *directory, const char *name, struct pn_error *err)
+static int join(char out[FILE_PATH_MAX], const char *directory, const char *name,
+                struct pn_error *err)
 {
     return file_join(out, FILE_PATH_MAX, directory, text_of(name), err);
 }
@@ -21,9 +22,12 @@ int host_paths_init(struct host_paths *p, const char *data, struct pn_error *err
         return rc;
     if (!realpath(data, p->data))
         return pn_error_errno(err, PN_EIO, "cannot resolve '%s'", data);
-    if ((rc = join(p->run, p->data, "run", err)) != 0 || (rc = join(p->bundles, p->data, "bundles", err)) != 0 ||
-        (rc = join(p->databases, p->data, "db", err)) != 0 || (rc = join(p->temporary, p->data, "tmp", err)) != 0 ||
-        (rc = join(p->active, p->data, "active.json", err)) != 0 || (rc = join(p->lock, p->data, "lock", err)) != 0 ||
+    if ((rc = join(p->run, p->data, "run", err)) != 0 ||
+        (rc = join(p->bundles, p->data, "bundles", err)) != 0 ||
+        (rc = join(p->databases, p->data, "db", err)) != 0 ||
+        (rc = join(p->temporary, p->data, "tmp", err)) != 0 ||
+        (rc = join(p->active, p->data, "active.json", err)) != 0 ||
+        (rc = join(p->lock, p->data, "lock", err)) != 0 ||
         (rc = join(p->host, p->run, "host.json", err)) != 0)
         return rc;
     const char *const folders[] = {p->run, p->bundles, p->databases, p->temporary};
@@ -49,7 +53,9 @@ int process_begin(const struct host *h, const char *name, struct slot *slot)
     SLAB_SET(slot->heartbeat, clock_monotonic());
     SLAB_SET(slot->state, SLOT_STARTING);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGINT, SIG_IGN); /* a terminal's ^C reaches the whole group; the supervisor passes it on as TERM */
+    signal(
+        SIGINT,
+        SIG_IGN); /* a terminal's ^C reaches the whole group; the supervisor passes it on as TERM */
     sigemptyset(&mine);
     sigaddset(&mine, SIGTERM);
     sigaddset(&mine, SIGHUP);

@@ -11,7 +11,8 @@
 
 struct host_paths {
     char data[FILE_PATH_MAX]; /* absolute */
-    char run[FILE_PATH_MAX], bundles[FILE_PATH_MAX], databases[FILE_PATH_MAX], temporary[FILE_PATH_MAX];
+    char run[FILE_PATH_MAX], bundles[FILE_PATH_MAX], databases[FILE_PATH_MAX],
+        temporary[FILE_PATH_MAX];
     char active[FILE_PATH_MAX], lock[FILE_PATH_MAX], host[FILE_PATH_MAX];
 };
 
@@ -20,8 +21,9 @@ struct host {
     struct host_paths paths;
     struct slab *slab;
     int listen_fd, admin_fd;
-    int bus_fd[CONFIG_WORKERS_MAX]; /* listening sockets of the workers; open in every process, used by one each */
-    struct address listen, admin;   /* with the ports they really have */
+    int bus_fd
+        [CONFIG_WORKERS_MAX]; /* listening sockets of the workers; open in every process, used by one each */
+    struct address listen, admin; /* with the ports they really have */
 };
 
 /* Makes the data directory's folders and fills the paths. */

@@ -5,7 +5,8 @@
 
 struct slab *slab_new(struct pn_error *err)
 {
-    void *memory = mmap(NULL, sizeof(struct slab), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    void *memory =
+        mmap(NULL, sizeof(struct slab), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (memory != MAP_FAILED)
         return memory;
     pn_error_errno(err, PN_ENOMEM, "cannot map shared memory");

@@ -26,7 +26,7 @@ struct slot {
 struct slab {
     struct host_settings settings; /* of the supervisor, valid when settings_version is even */
     atomic_uint settings_version;
-    atomic_bool ready;     /* what the command line named is live, or has failed to be */
+    atomic_bool ready; /* what the command line named is live, or has failed to be */
     _Atomic int64_t started_wall;
     atomic_int supervisor_pid;
     int workers;

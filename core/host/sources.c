@@ -16,7 +16,8 @@ void sources_release(struct sources *s)
 bool source_is_plugin(const char *directory)
 {
     char path[FILE_PATH_MAX];
-    return file_join(path, sizeof path, directory, TEXT("init.lua"), NULL) == 0 && file_exists(path);
+    return file_join(path, sizeof path, directory, TEXT("init.lua"), NULL) == 0 &&
+           file_exists(path);
 }
 
 struct source *sources_by_directory(const struct sources *s, const char *directory)

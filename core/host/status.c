@@ -19,7 +19,8 @@ static void write_ms(struct buffer *out, bool *first, struct text name, int64_t 
     buffer_printf(out, "%.3f", (double)ns / (double)NS_PER_MS);
 }
 
-static void write_address(struct buffer *out, bool *first, struct text name, const struct address *address)
+static void write_address(struct buffer *out, bool *first, struct text name,
+                          const struct address *address)
 {
     char text[ADDRESS_TEXT_SIZE];
     address_print(address, text);
@@ -29,7 +30,8 @@ static void write_address(struct buffer *out, bool *first, struct text name, con
 static void write_process(struct buffer *out, bool *first, struct slot *slot)
 {
     json_write_integer_member(out, first, TEXT("pid"), SLAB_GET(slot->pid));
-    json_write_string_member(out, first, TEXT("state"), text_of(slot_state_name(SLAB_GET(slot->state))));
+    json_write_string_member(out, first, TEXT("state"),
+                             text_of(slot_state_name(SLAB_GET(slot->state))));
     json_write_integer_member(out, first, TEXT("respawns"), (int64_t)SLAB_GET(slot->respawns));
     write_ms(out, first, TEXT("heartbeat_age_ms"), clock_monotonic() - SLAB_GET(slot->heartbeat));
 }
@@ -40,9 +42,12 @@ static void write_worker(struct buffer *out, struct slot *slot)
         struct text name;
         uint64_t value;
     } figures[] = {
-        {TEXT("connections"), SLAB_GET(slot->connections)},   {TEXT("accepted"), SLAB_GET(slot->accepted)},
-        {TEXT("requests"), SLAB_GET(slot->requests)},         {TEXT("bad_requests"), SLAB_GET(slot->bad_requests)},
-        {TEXT("timeouts"), SLAB_GET(slot->timeouts)},         {TEXT("gone"), SLAB_GET(slot->gone)},
+        {TEXT("connections"), SLAB_GET(slot->connections)},
+        {TEXT("accepted"), SLAB_GET(slot->accepted)},
+        {TEXT("requests"), SLAB_GET(slot->requests)},
+        {TEXT("bad_requests"), SLAB_GET(slot->bad_requests)},
+        {TEXT("timeouts"), SLAB_GET(slot->timeouts)},
+        {TEXT("gone"), SLAB_GET(slot->gone)},
         {TEXT("lua_bytes"), SLAB_GET(slot->lua_bytes)},
     };
     bool first = true;
@@ -73,7 +78,8 @@ static void write_plugin(struct buffer *out, const struct active_entry *e)
     json_write_string_member(out, &first, TEXT("name"), text_of(e->spec.plugin));
     json_write_string_member(out, &first, TEXT("version"), text_of(e->version));
     json_write_string_member(out, &first, TEXT("generation"), text_of(label));
-    json_write_string_member(out, &first, TEXT("state"), e->retired ? TEXT("retired") : TEXT("serving"));
+    json_write_string_member(out, &first, TEXT("state"),
+                             e->retired ? TEXT("retired") : TEXT("serving"));
     json_write_string_member(out, &first, TEXT("hash"), text_of(e->spec.hash));
     buffer_append_char(out, '}');
 }
@@ -118,12 +124,14 @@ static void write_deploys(struct buffer *out, const struct sources *sources)
     buffer_append_char(out, ']');
 }
 
-void status_write(const struct host *h, const struct active *active, const struct sources *sources, struct buffer *out)
+void status_write(const struct host *h, const struct active *active, const struct sources *sources,
+                  struct buffer *out)
 {
     bool first = true, inner = true;
     buffer_append_char(out, '{');
     json_write_string_member(out, &first, TEXT("version"), TEXT("pinion " PINION_VERSION));
-    json_write_string_member(out, &first, TEXT("mode"), h->config->dev ? TEXT("dev") : TEXT("serve"));
+    json_write_string_member(out, &first, TEXT("mode"),
+                             h->config->dev ? TEXT("dev") : TEXT("serve"));
     json_write_bool_member(out, &first, TEXT("ready"), SLAB_GET(h->slab->ready));
     write_time(out, &first, TEXT("started"), SLAB_GET(h->slab->started_wall));
     write_address(out, &first, TEXT("listen"), &h->listen);
@@ -150,7 +158,8 @@ int status_write_host_file(const struct host *h, bool ready, struct pn_error *er
     json_write_integer_member(&out, &first, TEXT("pid"), SLAB_GET(h->slab->supervisor_pid));
     write_address(&out, &first, TEXT("listen"), &h->listen);
     write_address(&out, &first, TEXT("admin"), &h->admin);
-    json_write_string_member(&out, &first, TEXT("mode"), h->config->dev ? TEXT("dev") : TEXT("serve"));
+    json_write_string_member(&out, &first, TEXT("mode"),
+                             h->config->dev ? TEXT("dev") : TEXT("serve"));
     json_write_bool_member(&out, &first, TEXT("ready"), ready);
     buffer_append_string(&out, "}\n");
     int rc = out.failed ? PN_ENOMEM : file_write(h->paths.host, buffer_text(&out), false, err);

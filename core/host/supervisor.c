@@ -50,7 +50,8 @@ static int lock_data(struct supervisor *s, struct pn_error *err)
     if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
         return 0;
     if (errno == EWOULDBLOCK)
-        return pn_error_set(err, PN_EBUSY, "the data directory '%s' is in use by another host", s->host.paths.data);
+        return pn_error_set(err, PN_EBUSY, "the data directory '%s' is in use by another host",
+                            s->host.paths.data);
     return pn_error_errno(err, PN_EIO, "cannot lock '%s'", s->host.paths.lock);
 }
 
@@ -91,7 +92,8 @@ static int check_directories(const struct host_config *c, struct pn_error *err)
         size_t found;
         rc = sources_scan(&sources, c->directories[i], &found, err);
         if (rc == 0 && found == 0 && !c->dev)
-            rc = pn_error_set(err, PN_ENOTFOUND, "'%s' is neither a plugin nor a folder of plugins", c->directories[i]);
+            rc = pn_error_set(err, PN_ENOTFOUND, "'%s' is neither a plugin nor a folder of plugins",
+                              c->directories[i]);
     }
     sources_release(&sources);
     return rc;
@@ -116,8 +118,10 @@ static int prepare(struct supervisor *s, const struct host_config *config, struc
     int rc = 0;
     s->config = *config;
     h->config = &s->config;
-    if ((rc = check_directories(config, err)) != 0 || (rc = host_paths_init(&h->paths, config->data, err)) != 0 ||
-        (rc = lock_data(s, err)) != 0 || (rc = check_active(h, err)) != 0 || (rc = listen_all(h, err)) != 0)
+    if ((rc = check_directories(config, err)) != 0 ||
+        (rc = host_paths_init(&h->paths, config->data, err)) != 0 ||
+        (rc = lock_data(s, err)) != 0 || (rc = check_active(h, err)) != 0 ||
+        (rc = listen_all(h, err)) != 0)
         return rc;
     h->slab = slab_new(err);
     if (!h->slab)
@@ -249,8 +253,9 @@ static void reload(struct supervisor *s)
     struct pn_error err;
     config_init(&fresh, s->config.dev);
     fresh.settings = s->config.settings;
-    int rc = s->config.file[0] ? config_read_file(&fresh, s->config.file, &err)
-                               : pn_error_set(&err, PN_ENOTFOUND, "the host was started without --config");
+    int rc = s->config.file[0]
+                 ? config_read_file(&fresh, s->config.file, &err)
+                 : pn_error_set(&err, PN_ENOTFOUND, "the host was started without --config");
     if (rc == 0) {
         s->config.settings = fresh.settings;
         slab_publish_settings(s->host.slab, &fresh.settings);
@@ -258,7 +263,8 @@ static void reload(struct supervisor *s)
         signal_children(s, SIGHUP, false);
         LOG(LOG_INFO, "configuration reloaded", LOG_STRING("file", s->config.file));
     } else {
-        LOG(LOG_ERROR, "configuration not reloaded; what was in force stays", LOG_STRING("error", err.message));
+        LOG(LOG_ERROR, "configuration not reloaded; what was in force stays",
+            LOG_STRING("error", err.message));
     }
     config_release(&fresh);
 }

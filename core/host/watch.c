@@ -15,8 +15,9 @@
 
 enum { SETTLE_MS = 1, SETTLE_MS_MAX = 50, ROOTS_MAX = 512 };
 
-static const uint32_t interest = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE | IN_DELETE_SELF |
-                                 IN_MOVE_SELF | IN_ONLYDIR | IN_EXCL_UNLINK;
+static const uint32_t interest = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE |
+                                 IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
+                                 IN_EXCL_UNLINK;
 
 struct watched {
     int descriptor; /* inotify's */
@@ -98,16 +99,19 @@ static struct watched *new_watched(struct watch *w)
     return one;
 }
 
-static int watch_directory(struct watch *w, int root, const char *path, int depth, struct pn_error *err);
+static int watch_directory(struct watch *w, int root, const char *path, int depth,
+                           struct pn_error *err);
 
-static int watch_children(struct watch *w, int root, const char *path, int depth, struct pn_error *err)
+static int watch_children(struct watch *w, int root, const char *path, int depth,
+                          struct pn_error *err)
 {
     DIR *dir = opendir(path);
     int rc = 0;
     for (struct dirent *entry; dir && rc == 0 && (entry = readdir(dir));) {
         char child[FILE_PATH_MAX];
         struct stat st;
-        if (entry->d_name[0] == '.' || file_join(child, sizeof child, path, text_of(entry->d_name), NULL) != 0)
+        if (entry->d_name[0] == '.' ||
+            file_join(child, sizeof child, path, text_of(entry->d_name), NULL) != 0)
             continue;
         if (lstat(child, &st) == 0 && S_ISDIR(st.st_mode))
             rc = watch_directory(w, root, child, depth + 1, err);
@@ -118,7 +122,8 @@ static int watch_children(struct watch *w, int root, const char *path, int depth
 }
 
 /* A directory that is gone already is not an error: its parent has told. */
-static int watch_directory(struct watch *w, int root, const char *path, int depth, struct pn_error *err)
+static int watch_directory(struct watch *w, int root, const char *path, int depth,
+                           struct pn_error *err)
 {
     if (depth > BUNDLE_DEPTH_MAX + 1)
         return 0;
@@ -180,7 +185,8 @@ static bool matters(const struct inotify_event *event)
     return !(event->mask & IN_CREATE) && bundle_takes(text_of(event->len ? event->name : ""));
 }
 
-static void take_change(struct watch *w, const struct watched *one, const struct inotify_event *event)
+static void take_change(struct watch *w, const struct watched *one,
+                        const struct inotify_event *event)
 {
     struct pn_error err;
     if ((event->mask & IN_ISDIR) && (event->mask & (IN_CREATE | IN_MOVED_TO)) &&

@@ -45,7 +45,8 @@ struct worker {
     bool starting;
 };
 
-static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id, struct text payload);
+static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
+                     struct text payload);
 static void on_closed(void *user, struct bus_peer *peer);
 
 static bool is_starting(void *user)
@@ -154,8 +155,8 @@ static void run_call(struct worker *w, struct bus_peer *peer, uint32_t id, struc
     struct route_target target = {NULL, NULL};
     struct answer answer;
     struct text generation = {NULL, 0};
-    bool known = forward_read_call(payload, &call) && catalogue_find(w->catalogue, call.address, &target) &&
-                 target.plugin->is_home;
+    bool known = forward_read_call(payload, &call) &&
+                 catalogue_find(w->catalogue, call.address, &target) && target.plugin->is_home;
     if (known) {
         struct generation *g = generation_ref(target.plugin->serving);
         generation = call.origin.generation = text_of(g->label);
@@ -164,8 +165,9 @@ static void run_call(struct worker *w, struct bus_peer *peer, uint32_t id, struc
         forward_write_answer(bus_begin(peer, BUS_ANSWER, id), &answer, generation);
         generation_unref(g);
     } else {
-        execute_problem(&w->executor, 503, "retry", TEXT("the capability is not served by its home worker now"),
-                        call.address, &call.origin, &answer);
+        execute_problem(&w->executor, 503, "retry",
+                        TEXT("the capability is not served by its home worker now"), call.address,
+                        &call.origin, &answer);
         forward_write_answer(bus_begin(peer, BUS_ANSWER, id), &answer, generation);
     }
     bus_end(peer);
@@ -177,8 +179,9 @@ static bool read_spec(struct text payload, struct generation_spec *spec)
 {
     struct text plugin, hash;
     uint32_t number;
-    if (!bus_get_text(&payload, &plugin) || !bus_get_number(&payload, &number) || !bus_get_text(&payload, &hash) ||
-        plugin.len >= sizeof spec->plugin || hash.len >= sizeof spec->hash)
+    if (!bus_get_text(&payload, &plugin) || !bus_get_number(&payload, &number) ||
+        !bus_get_text(&payload, &hash) || plugin.len >= sizeof spec->plugin ||
+        hash.len >= sizeof spec->hash)
         return false;
     *spec = (struct generation_spec){.number = number};
     memcpy(spec->plugin, plugin.data, plugin.len);
@@ -186,7 +189,8 @@ static bool read_spec(struct text payload, struct generation_spec *spec)
     return true;
 }
 
-static int obey(struct worker *w, enum bus_type type, const struct generation_spec *spec, struct pn_error *err)
+static int obey(struct worker *w, enum bus_type type, const struct generation_spec *spec,
+                struct pn_error *err)
 {
     int applied;
     switch (type) {
@@ -230,7 +234,8 @@ static void lose_control(struct worker *w)
         catalogue_discard(w->catalogue, text_of(p->name));
 }
 
-static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id, struct text payload)
+static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
+                     struct text payload)
 {
     struct worker *w = user;
     if (type == BUS_ANSWER)
@@ -328,7 +333,8 @@ static int load_active(struct worker *w, struct pn_error *err)
             continue;
         w->starting = false;
         if (catalogue_publish(w->catalogue, &active.entries[i].spec, err) != 0)
-            LOG(LOG_ERROR, "cannot serve a plugin", LOG_STRING("plugin", active.entries[i].spec.plugin),
+            LOG(LOG_ERROR, "cannot serve a plugin",
+                LOG_STRING("plugin", active.entries[i].spec.plugin),
                 LOG_STRING("error", err->message));
     }
     active_release(&active);
@@ -339,7 +345,8 @@ static int open_parts(struct worker *w, struct pn_error *err)
 {
     const struct host *h = w->host;
     struct host_settings settings;
-    struct catalogue_options options = {h->paths.bundles, h->paths.databases, w->index, (int)h->config->workers};
+    struct catalogue_options options = {h->paths.bundles, h->paths.databases, w->index,
+                                        (int)h->config->workers};
     slab_read_settings(h->slab, &settings);
     w->loop = loop_new(err);
     w->catalogue = catalogue_new(&options);
@@ -355,10 +362,12 @@ static int open_parts(struct worker *w, struct pn_error *err)
 static int start(struct worker *w, int signal_fd, struct pn_error *err)
 {
     int rc = open_parts(w, err);
-    if (rc != 0 || (rc = load_active(w, err)) != 0 || (rc = loop_on_tick(w->loop, on_tick, w)) != 0 ||
+    if (rc != 0 || (rc = load_active(w, err)) != 0 ||
+        (rc = loop_on_tick(w->loop, on_tick, w)) != 0 ||
         (rc = bus_init(&w->bus, w->loop, err)) != 0 ||
         (rc = loop_watch_start(&w->signals, w->loop, signal_fd, LOOP_READ, on_signal, w)) != 0 ||
-        (rc = listener_start(&w->bus_listener, w->loop, w->host->bus_fd[w->index], on_bus_connection, w)) != 0 ||
+        (rc = listener_start(&w->bus_listener, w->loop, w->host->bus_fd[w->index],
+                             on_bus_connection, w)) != 0 ||
         (rc = loop_timer_start(&w->report, w->loop, REPORT_MS, true, report, w)) != 0)
         return rc;
     return http_server_listen(w->http, w->host->listen_fd);
@@ -382,7 +391,8 @@ _Noreturn void worker_main(const struct host *h, int index)
     static struct worker w; /* one per process */
     static char name[24];
     struct pn_error err = {.code = 0};
-    w = (struct worker){.host = h, .index = index, .slot = &h->slab->worker[index], .starting = true};
+    w = (struct worker){
+        .host = h, .index = index, .slot = &h->slab->worker[index], .starting = true};
     snprintf(name, sizeof name, "worker-%d", index);
     int signal_fd = process_begin(h, name, w.slot);
     int rc = start(&w, signal_fd, &err);

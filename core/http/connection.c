@@ -19,12 +19,19 @@ static bool owes_answer(const struct connection *c)
     return c->state == CONNECTION_HANDLING && !c->is_answered;
 }
 
+static void free_grown(struct connection *c)
+{
+    if (c->in == c->work->input)
+        return;
+    c->server->grown -= c->in_cap;
+    free(c->in);
+}
+
 static void release_input(struct connection *c)
 {
     if (!c->work)
         return;
-    if (c->in != c->work->input)
-        free(c->in);
+    free_grown(c);
     server_give_work(c->server, c->work);
     c->work = NULL;
     c->in = NULL;
@@ -56,13 +63,15 @@ static void compact(struct connection *c)
 /* Doubles what has come so far: a Content-Length alone moves no memory. */
 static bool grow_input(struct connection *c)
 {
-    size_t cap = c->in_cap * 2;
+    size_t cap = c->in_cap * 2, most = c->server->limits.input_memory;
+    if (most && c->server->grown + cap > most)
+        return false;
     char *in = malloc(cap);
     if (!in)
         return false;
     memcpy(in, c->in, c->end);
-    if (c->in != c->work->input)
-        free(c->in);
+    free_grown(c);
+    c->server->grown += cap;
     c->in = in;
     c->in_cap = cap;
     return true;
@@ -103,7 +112,8 @@ static void abort_connection(struct connection *c)
 }
 
 /*
- * The last answer is out. A socket closed with unread input sends a reset, which may overtake the answer; so unless the
+ * The last answer is out. A socket closed with unread input sends a reset, which may overtake the
+ * answer; so unless the
  * client itself ended the talk, input is read and thrown away for a while (RFC 9112, 9.6).
  */
 static void end_connection(struct connection *c)
@@ -204,7 +214,10 @@ static bool begin_body(struct connection *c)
     return false;
 }
 
-/* 1: the head is complete and no body follows; 0: look at the state; -1: more is needed, or refused. */
+/*
+ * 1: the head is complete and no body follows; 0: look at the state; -1: more is needed, or
+ * refused.
+ */
 static int read_head(struct connection *c)
 {
     struct http_parser *p = &c->work->parser;
@@ -276,7 +289,10 @@ static bool is_willing(const struct connection *c)
            c->start < c->end;
 }
 
-/* Several answers that are ready at once leave in one write; each request is handled from this loop, never deeper. */
+/*
+ * Several answers that are ready at once leave in one write; each request is handled from this
+ * loop, never deeper.
+ */
 static void serve(struct connection *c)
 {
     unsigned count = 0;
@@ -335,9 +351,13 @@ static void advance(struct connection *c)
 static bool receive(struct connection *c)
 {
     bool idle = !c->work;
-    if (!take_input(c) || !make_room(c)) {
+    if (!take_input(c)) {
+        connection_close(c);
+        return false;
+    }
+    if (!make_room(c)) {
         if (c->state != CONNECTION_HANDLING)
-            connection_close(c); /* out of memory */
+            refuse(c, 503, "too much is being received at once");
         return false;
     }
     ssize_t n = recv(c->fd, c->in + c->end, c->in_cap - c->end, 0);
@@ -407,7 +427,10 @@ void connection_leave(struct connection *c)
     server_forget(c);
 }
 
-/* What is buffered behind waits for the next tick: this may be deep inside another connection's handler. */
+/*
+ * What is buffered behind waits for the next tick: this may be deep inside another connection's
+ * handler.
+ */
 void connection_answered(struct connection *c)
 {
     finish(c);

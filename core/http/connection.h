@@ -1,12 +1,17 @@
 /*
  * Connection: one client's socket and the request that goes on there; for this room only.
  *
- * States: idle → head → (body →) handling → idle …, and lingering before the end. `is_blocked` lies across them: an answer
- * waits for the client to read, and nothing is parsed meanwhile. `is_closing`: the last answer was written.
- * Memory: an idle connection owns its struct only; input (struct http_work) and output (16 KiB) come from the server's
+ * States: idle → head → (body →) handling → idle …, and lingering before the end. `is_blocked`
+ * lies across them: an answer
+ * waits for the client to read, and nothing is parsed meanwhile. `is_closing`: the last answer was
+ * written.
+ * Memory: an idle connection owns its struct only; input (struct http_work) and output (16 KiB)
+ * come from the server's
  * free lists when bytes come and go back when they are gone.
- * Life: entry points (events, sweeps, answers) hold `busy`; closing marks, and connection_leave frees when nobody is inside
- * and no handler still owes an answer. Every entry point calls connection_leave last and then forgets the pointer.
+ * Life: entry points (events, sweeps, answers) hold `busy`; closing marks, and connection_leave
+ * frees when nobody is inside
+ * and no handler still owes an answer. Every entry point calls connection_leave last and then
+ * forgets the pointer.
  */
 #ifndef PINION_HTTP_CONNECTION_H
 #define PINION_HTTP_CONNECTION_H
@@ -70,13 +75,13 @@ struct connection {
     unsigned busy;
     size_t slot; /* in the server's table */
 
-    /* Input: [start, end) of `in`, which is work->input or, grown, malloc'ed. A request begins at `start`. */
+    /* Input: [start, end) of `in`, which is work->input or, grown, malloc'ed. */
     char *in;
-    size_t in_cap, start, end;
+    size_t in_cap, start, end; /* a request begins at `start` */
     size_t head_len, body_len;
     size_t next; /* from `start`: where the next request begins, when this one is complete */
 
-    /* Output: [out_at, out_len) of `out` is not yet sent; `out` is a block's bytes or, grown, malloc'ed. */
+    /* Output: [out_at, out_len) of `out` is to be sent; it is a block's bytes or, grown, malloc'ed. */
     char *out;
     struct http_block *out_block;
     size_t out_cap, out_at, out_len;
@@ -105,6 +110,7 @@ struct http_server {
     char date[sizeof "Date: Sat, 31 Jan 2026 09:30:00 GMT\r\n"];
     int64_t date_second;
     struct connection *ready_first, *ready_last; /* have buffered requests for the next tick */
+    size_t grown; /* bytes of input buffers that outgrew their 16 KiB */
     size_t ready_count;
     bool is_posted; /* run_ready is */
     bool is_draining, is_freed;
@@ -138,7 +144,10 @@ static inline void connection_set_deadline(struct connection *c, int64_t ms)
         ms == HTTP_NEVER ? HTTP_NEVER : loop_now(c->server->loop) + ms * 1000000;
 }
 
-/* connection.c; both transfer fd. The second one is told that there are too many and is not served. */
+/*
+ * connection.c; both transfer fd. The second one is told that there are too many and is not
+ * served.
+ */
 int connection_start(struct http_server *s, int fd);
 void connection_turn_away(struct http_server *s, int fd);
 void connection_process(struct connection *c);  /* from the ready list */

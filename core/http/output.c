@@ -112,7 +112,10 @@ void output_append(struct connection *c, struct text t)
     c->out_len += t.len;
 }
 
-/* Sends what waits and the body in one call; what the kernel leaves is copied, as the body is borrowed. */
+/*
+ * Sends what waits and the body in one call; what the kernel leaves is copied, as the body is
+ * borrowed.
+ */
 static void send_body(struct connection *c, struct text body)
 {
     size_t waiting = c->out_len - c->out_at;

@@ -9,7 +9,7 @@ enum { VERSION_LEN = 8 }; /* "HTTP/1.1" */
 
 void http_parser_init(struct http_parser *p, const struct http_limits *limits)
 {
-    /* The spans are written before they are read; clearing them would cost more than the parsing. */
+    /* Spans are written before they are read; clearing them would cost more than the parsing. */
     memset(p, 0, offsetof(struct http_parser, names));
     memset(&p->state, 0, sizeof *p - offsetof(struct http_parser, state));
     p->limits = limits;
@@ -26,7 +26,10 @@ static struct http_span span(const char *data, struct text t)
     return (struct http_span){(uint32_t)(t.data - data), (uint32_t)t.len};
 }
 
-/* host [":" port] (RFC 9110, 7.2), the host a name, an IPv4 address, or an IPv6 address in brackets. */
+/*
+ * host [":" port] (RFC 9110, 7.2), the host a name, an IPv4 address, or an IPv6 address in
+ * brackets.
+ */
 static bool is_host(struct text t)
 {
     size_t n;
@@ -77,7 +80,10 @@ static int split_target(struct http_parser *p, const char *data, struct text t)
     return 0;
 }
 
-/* "http://host:port/path?query" (RFC 9112, 3.2.2): its authority is the host, whatever the Host line says. */
+/*
+ * "http://host:port/path?query" (RFC 9112, 3.2.2): its authority is the host, whatever the Host
+ * line says.
+ */
 static int absolute_target(struct http_parser *p, const char *data, struct text t)
 {
     size_t scheme = t.len > 7 && text_equal_nocase((struct text){t.data, 7}, TEXT("http://")) ? 7
@@ -238,7 +244,7 @@ static int refuse_name(struct http_parser *p, struct text line, size_t n)
 
 static int field_line(struct http_parser *p, const char *data, struct text line)
 {
-    if (p->header_count == HTTP_HEADERS_MAX || p->header_count == p->limits->header_count)
+    if (p->header_count >= HTTP_HEADERS_MAX || p->header_count >= p->limits->header_count)
         return refuse(p, 431, "too many headers");
     size_t n = http_chars_span(line, HTTP_CHAR_TOKEN);
     if (n == 0 || n == line.len || line.data[n] != ':')
@@ -273,7 +279,10 @@ static int head_end(struct http_parser *p)
     return 0;
 }
 
-/* `have` bytes of the current line are there, the line feed not counted; the same test whether it is complete or not. */
+/*
+ * `have` bytes of the current line are there, the line feed not counted; the same test whether it
+ * is complete or not.
+ */
 static int check_size(struct http_parser *p, size_t have)
 {
     if (p->state == REQUEST_LINE) {

@@ -55,7 +55,10 @@ static inline struct text http_span_text(struct http_span s, const char *data)
     return (struct text){data + s.at, s.len};
 }
 
-/* Fills the views of a complete head (all but path.segments and body); `headers` has room for header_count. */
+/*
+ * Fills the views of a complete head (all but path.segments and body); `headers` has room for
+ * header_count.
+ */
 void http_parser_view(const struct http_parser *p, const char *data, struct http_request *out,
                       struct http_header *headers);
 

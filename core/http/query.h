@@ -15,7 +15,10 @@ struct http_query {
     size_t room;
 };
 
-/* 1: a pair ("flag" alone has an empty value); 0: the end; PN_EINVAL: bad escape, NUL or not UTF-8; PN_ELIMIT: room. */
+/*
+ * 1: a pair ("flag" alone has an empty value); 0: the end; PN_EINVAL: bad escape, NUL or not
+ * UTF-8; PN_ELIMIT: room.
+ */
 int http_query_next(struct http_query *q, struct text *name, struct text *value);
 
 #endif

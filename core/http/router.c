@@ -90,7 +90,10 @@ static int add_name(struct route *route, struct text name, struct pn_error *err)
     return 0;
 }
 
-/* Checks the whole pattern and fills the route's names, so that a refused one leaves nothing in the trie. */
+/*
+ * Checks the whole pattern and fills the route's names, so that a refused one leaves nothing in
+ * the trie.
+ */
 static int check_pattern(struct route *route, struct pn_error *err)
 {
     struct text pattern = route->pattern;
@@ -190,7 +193,10 @@ static bool accept_node(struct search *s, const struct node *node)
     return s->found != NULL;
 }
 
-/* A tree of patterns, so each node is entered at most once: a search is never longer than the table. */
+/*
+ * A tree of patterns, so each node is entered at most once: a search is never longer than the
+ * table.
+ */
 static bool walk(struct search *s, const struct node *node, size_t depth, size_t parameters)
 {
     if (depth == s->path->count)

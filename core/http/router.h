@@ -24,7 +24,7 @@ struct route_parameter {
 enum route_result {
     ROUTE_FOUND,
     ROUTE_NOT_FOUND,
-    ROUTE_METHOD_NOT_ALLOWED /* `allow` is filled; also for OPTIONS without a route: answer 204 with Allow */
+    ROUTE_METHOD_NOT_ALLOWED /* `allow` is filled; so for OPTIONS without a route: 204 with Allow */
 };
 
 struct route_match {

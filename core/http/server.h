@@ -17,7 +17,10 @@
 struct loop;
 struct http_server;
 
-/* An exchange is valid from its handler call until http_respond; the request and all its views as long. */
+/*
+ * An exchange is valid from its handler call until http_respond; the request and all its views as
+ * long.
+ */
 struct http_exchange;
 typedef void (*http_handler)(void *user, struct http_exchange *x);
 typedef void (*http_gone_callback)(void *user, struct http_exchange *x);
@@ -73,13 +76,18 @@ struct http_stats {
 struct http_server *http_server_new(struct loop *loop, const struct http_limits *limits,
                                     http_handler handler, void *user);
 
-/* Closes every connection at once; exchanges not yet answered die with it and must not be answered any more. */
+/*
+ * Closes every connection at once; exchanges not yet answered die with it and must not be answered
+ * any more.
+ */
 void http_server_free(struct http_server *s);
 
 /* Accepts on a borrowed listening descriptor, up to four of them. PN_ELIMIT, PN_EIO */
 int http_server_listen(struct http_server *s, int fd);
 
-/* Serves a socket that was connected elsewhere; transfers fd (also on failure). PN_ENOMEM, PN_EIO */
+/*
+ * Serves a socket that was connected elsewhere; transfers fd (also on failure). PN_ENOMEM, PN_EIO
+ */
 int http_server_serve(struct http_server *s, int fd);
 
 /*

@@ -3,10 +3,11 @@
 #define STATUSES(X)                                                                                \
     X(100, "Continue")                                                                             \
     X(101, "Switching Protocols")                                                                  \
-    X(200, "OK") X(201, "Created") X(202, "Accepted") X(203, "Non-Authoritative Information") X(   \
-        204, "No Content") X(205, "Reset Content") X(206, "Partial Content") X(300,                \
-                                                                               "Multiple Choices") \
-        X(301, "Moved Permanently") X(302, "Found") X(303, "See Other") X(304, "Not Modified")     \
+    X(200, "OK")                                                                                   \
+    X(201, "Created")                                                                              \
+    X(202, "Accepted") X(203, "Non-Authoritative Information") X(204, "No Content")                \
+        X(205, "Reset Content") X(206, "Partial Content") X(300, "Multiple Choices") X(            \
+            301, "Moved Permanently") X(302, "Found") X(303, "See Other") X(304, "Not Modified")   \
             X(307, "Temporary Redirect") X(308, "Permanent Redirect") X(400, "Bad Request") X(     \
                 401, "Unauthorized") X(402, "Payment Required") X(403, "Forbidden")                \
                 X(404, "Not Found") X(405, "Method Not Allowed") X(406, "Not Acceptable") X(       \

@@ -39,7 +39,10 @@ static bool has_control(struct text t)
     return false;
 }
 
-/* Decodes one raw segment behind *used bytes of scratch; leaves it alone where there is nothing to decode. */
+/*
+ * Decodes one raw segment behind *used bytes of scratch; leaves it alone where there is nothing to
+ * decode.
+ */
 static int decode(struct text *segment, char *scratch, size_t *used, const char **reason)
 {
     if (segment->len == 0 || !memchr(segment->data, '%', segment->len))

@@ -15,8 +15,8 @@ enum { HTTP_SEGMENTS_MAX = 32 };
 
 struct http_path {
     size_t count;
-    struct text segments
-        [HTTP_SEGMENTS_MAX]; /* views of the raw path, or of the scratch where something was decoded */
+    /* Views of the raw path, or of the scratch where something was decoded. */
+    struct text segments[HTTP_SEGMENTS_MAX];
 };
 
 /*
@@ -25,7 +25,10 @@ struct http_path {
  */
 int http_path_parse(struct http_path *out, struct text raw, char *scratch, const char **reason);
 
-/* Decodes %XX (and '+' as space with `plus`) into `out`, which has room for t.len; the length, or -1: a bad escape. */
+/*
+ * Decodes %XX (and '+' as space with `plus`) into `out`, which has room for t.len; the length, or
+ * -1: a bad escape.
+ */
 ptrdiff_t http_percent_decode(struct text t, bool plus, char *out);
 
 #endif

@@ -171,8 +171,8 @@ static int run_iterator(lua_State *L)
     return it->run((struct value_frame *)L, it->instance);
 }
 
-void value_push_iterator(struct value_frame *f, int (*run)(struct value_frame *f, void *instance), void *instance,
-                         int64_t tag)
+void value_push_iterator(struct value_frame *f, int (*run)(struct value_frame *f, void *instance),
+                         void *instance, int64_t tag)
 {
     lua_State *L = state(f);
     struct iterator *it = lua_newuserdatauv(L, sizeof *it, 0);

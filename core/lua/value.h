@@ -68,8 +68,8 @@ void value_set_item(struct value_frame *f, int64_t index); /* from 1 */
 
 /* Pushes a function for Lua's `for`: each step calls `run` with the object's instance; value_tag gives `tag` back. Ends
  * when its first result is nil. */
-void value_push_iterator(struct value_frame *f, int (*run)(struct value_frame *f, void *instance), void *instance,
-                         int64_t tag);
+void value_push_iterator(struct value_frame *f, int (*run)(struct value_frame *f, void *instance),
+                         void *instance, int64_t tag);
 int64_t value_tag(struct value_frame *f); /* only inside an iterator's step */
 
 /* Raises an error that names the plugin's source line. `code` decides the answer's status where it is not caught. */

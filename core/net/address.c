@@ -63,7 +63,8 @@ int address_parse(struct address *out, struct text t, struct pn_error *err)
         return pn_error_set(err, PN_EINVAL,
                             "address '%.*s' is not HOST:PORT, [IPV6]:PORT or unix:PATH",
                             TEXT_ARGS(t));
-    if (port.len == 0 || port.len > 5 || port.data[0] < '0' || !text_to_int64(port, &number) || number < 0 || number > 65535)
+    if (port.len == 0 || port.len > 5 || port.data[0] < '0' || !text_to_int64(port, &number) ||
+        number < 0 || number > 65535)
         return pn_error_set(err, PN_EINVAL, "port '%.*s' in address '%.*s' is not 0 to 65535",
                             TEXT_ARGS(port), TEXT_ARGS(t));
     memcpy(out->host, host.data, host.len);

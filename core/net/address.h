@@ -33,14 +33,20 @@ int address_listen(const struct address *a, int backlog, struct pn_error *err);
 
 int address_connect(const struct address *a, struct pn_error *err); /* waits; PN_EIO */
 
-/* Starts to connect; *pending says whether to wait for LOOP_WRITE and then ask address_connect_result. */
+/*
+ * Starts to connect; *pending says whether to wait for LOOP_WRITE and then ask
+ * address_connect_result.
+ */
 int address_connect_start(const struct address *a, bool *pending, struct pn_error *err);
 int address_connect_result(int fd, const struct address *a, struct pn_error *err);
 
 /* What the socket is bound to: the way to learn the port after listening on port 0. PN_EIO */
 int address_of_socket(int fd, struct address *out, struct pn_error *err);
 
-/* The other end's address without its port, terminated; "unix" for a Unix socket, "" when not known. */
+/*
+ * The other end's address without its port, terminated; "unix" for a Unix socket, "" when not
+ * known.
+ */
 enum { ADDRESS_PEER_SIZE = 48 };
 void address_of_peer(int fd, char out[ADDRESS_PEER_SIZE]);
 

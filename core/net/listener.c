@@ -39,7 +39,7 @@ static void pause_accepting(struct listener *l, int error)
 int listener_start(struct listener *l, struct loop *loop, int fd, listener_callback fn, void *user)
 {
     *l = (struct listener){.loop = loop, .fd = fd, .fn = fn, .user = user};
-    /* Accepted sockets inherit it, which saves a system call each; a Unix socket has no such option. */
+    /* Accepted sockets inherit it, which saves a system call each; Unix sockets lack it. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return loop_watch_start(&l->watch, loop, fd, LOOP_READ, on_ready, l);
 }

@@ -2,7 +2,8 @@
  * Listener: accepts connections on a listening socket that several processes may share.
  *
  * Accepts in small batches, so that idle sibling processes get their share. When descriptors run
- * out it pauses for 100 ms and logs so at most once a minute. Accepted sockets do not block, are close-on-exec and have
+ * out it pauses for 100 ms and logs so at most once a minute. Accepted sockets do not block, are
+ * close-on-exec and have
  * TCP_NODELAY. The listening descriptor is borrowed and must stay open until listener_stop.
  */
 #ifndef PINION_NET_LISTENER_H
@@ -26,7 +27,10 @@ int listener_start(struct listener *l, struct loop *loop, int fd, listener_callb
                    void *user); /* PN_EIO */
 void listener_stop(struct listener *l);
 
-/* Accepts what is in the queue now, at most `most`; returns how many. For emptying the queue before stopping. */
+/*
+ * Accepts what is in the queue now, at most `most`; returns how many. For emptying the queue
+ * before stopping.
+ */
 size_t listener_accept(struct listener *l, size_t most);
 
 #endif

@@ -24,22 +24,32 @@ typedef void (*loop_callback)(void *user);
 struct loop *loop_new(struct pn_error *err); /* NULL: out of memory or descriptors */
 void loop_free(struct loop *loop);           /* all watches and timers must have been stopped */
 
-/* Returns 0 after loop_stop, or when nothing is left that could ever wake it; PN_EIO when the kernel refuses to wait. */
+/*
+ * Returns 0 after loop_stop, or when nothing is left that could ever wake it; PN_EIO when the
+ * kernel refuses to wait.
+ */
 int loop_run(struct loop *loop, struct pn_error *err);
 
-/* Ends loop_run after the current tick; before loop_run, ends the next one after one tick without waiting. */
+/*
+ * Ends loop_run after the current tick; before loop_run, ends the next one after one tick without
+ * waiting.
+ */
 void loop_stop(struct loop *loop);
 
 /* Monotonic nanoseconds, the same for all of one tick: taken when first asked after the wait. */
 int64_t loop_now(struct loop *loop);
 
-/* Calls `fn` once, later in this tick or in the next one, never from inside loop_post. PN_ENOMEM. */
+/*
+ * Calls `fn` once, later in this tick or in the next one, never from inside loop_post. PN_ENOMEM.
+ */
 int loop_post(struct loop *loop, loop_callback fn, void *user);
 
 /* Forgets every call posted with exactly this pair. */
 void loop_unpost(struct loop *loop, loop_callback fn, void *user);
 
-/* Hooks run at the end of every tick in the order of registration; PN_ELIMIT above LOOP_HOOKS_MAX. */
+/*
+ * Hooks run at the end of every tick in the order of registration; PN_ELIMIT above LOOP_HOOKS_MAX.
+ */
 enum { LOOP_HOOKS_MAX = 8 };
 int loop_on_tick(struct loop *loop, loop_callback fn, void *user);
 void loop_off_tick(struct loop *loop, loop_callback fn, void *user);
@@ -65,7 +75,10 @@ int loop_watch_modify(struct loop_watch *w,
                       unsigned interest); /* 0 keeps it started and silent; PN_EIO */
 void loop_watch_stop(struct loop_watch *w);
 
-/* Timers, in milliseconds, precise to well under one; never early. Starting a started one starts it anew. */
+/*
+ * Timers, in milliseconds, precise to well under one; never early. Starting a started one starts
+ * it anew.
+ */
 struct loop_timer {
     struct loop *loop; /* NULL: stopped */
     loop_callback fn;

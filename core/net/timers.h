@@ -1,9 +1,11 @@
 /*
  * Timers: a heap of loop_timers over one timerfd; for loop.c only.
  *
- * libevent's own timers count in the kernel's coarse clock, which may be 4 ms late, or set a timerfd before every wait.
+ * libevent's own timers count in the kernel's coarse clock, which may be 4 ms late, or set a
+ * timerfd before every wait.
  * Here the kernel is asked only when the earliest due time becomes earlier, or has come.
- * Invariant: every started timer's `slot` is its place in `heap`; `armed` is what the timerfd is set to, 0: nothing.
+ * Invariant: every started timer's `slot` is its place in `heap`; `armed` is what the timerfd is
+ * set to, 0: nothing.
  */
 #ifndef PINION_NET_TIMERS_H
 #define PINION_NET_TIMERS_H

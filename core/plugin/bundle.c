@@ -40,8 +40,8 @@ static int add_entry(struct packer *p, const char *relative, const char *name, i
     struct stat st;
     int wanted = snprintf(path, sizeof path, "%s%s%s", relative, *relative ? "/" : "", name);
     if (wanted < 0 || (size_t)wanted >= sizeof path)
-        return pn_error_set(p->err, PN_ELIMIT, "'%s/%s/%s': the path is longer than %d bytes", p->root, relative, name,
-                            BUNDLE_PATH_MAX);
+        return pn_error_set(p->err, PN_ELIMIT, "'%s/%s/%s': the path is longer than %d bytes",
+                            p->root, relative, name, BUNDLE_PATH_MAX);
     int rc = file_join(full, sizeof full, p->root, text_of(path), p->err);
     if (rc != 0)
         return rc;
@@ -52,10 +52,12 @@ static int add_entry(struct packer *p, const char *relative, const char *name, i
     if (!bundle_takes(text_of(name)))
         return 0;
     if (!S_ISREG(st.st_mode))
-        return pn_error_set(p->err, PN_EINVAL, "'%s' is a symbolic link or a special file: a plugin has plain files only",
-                            full);
+        return pn_error_set(
+            p->err, PN_EINVAL,
+            "'%s' is a symbolic link or a special file: a plugin has plain files only", full);
     if (p->count == BUNDLE_FILES_MAX)
-        return pn_error_set(p->err, PN_ELIMIT, "'%s' has more than %d files", p->root, BUNDLE_FILES_MAX);
+        return pn_error_set(p->err, PN_ELIMIT, "'%s' has more than %d files", p->root,
+                            BUNDLE_FILES_MAX);
     memcpy(p->paths[p->count++], path, (size_t)wanted + 1);
     return 0;
 }
@@ -64,14 +66,15 @@ static int add_directory(struct packer *p, const char *relative, int depth)
 {
     char full[FILE_PATH_MAX];
     if (depth > BUNDLE_DEPTH_MAX)
-        return pn_error_set(p->err, PN_ELIMIT, "'%s/%s': directories are nested more than %d deep", p->root, relative,
-                            BUNDLE_DEPTH_MAX);
+        return pn_error_set(p->err, PN_ELIMIT, "'%s/%s': directories are nested more than %d deep",
+                            p->root, relative, BUNDLE_DEPTH_MAX);
     int rc = file_join(full, sizeof full, p->root, text_of(relative), p->err);
     if (rc != 0)
         return rc;
     DIR *dir = opendir(full);
     if (!dir)
-        return pn_error_errno(p->err, errno == ENOENT ? PN_ENOTFOUND : PN_EIO, "cannot read directory '%s'", full);
+        return pn_error_errno(p->err, errno == ENOENT ? PN_ENOTFOUND : PN_EIO,
+                              "cannot read directory '%s'", full);
     for (struct dirent *entry; rc == 0 && (entry = readdir(dir));)
         if (entry->d_name[0] != '.')
             rc = add_entry(p, relative, entry->d_name, depth);
@@ -84,7 +87,8 @@ static int by_path(const void *a, const void *b)
     return strcmp(a, b);
 }
 
-static int append_file(struct packer *p, const char *path, struct buffer *content, struct buffer *out)
+static int append_file(struct packer *p, const char *path, struct buffer *content,
+                       struct buffer *out)
 {
     char full[FILE_PATH_MAX];
     int rc = file_join(full, sizeof full, p->root, text_of(path), p->err);
@@ -98,7 +102,8 @@ static int append_file(struct packer *p, const char *path, struct buffer *conten
     buffer_append_text(out, buffer_text(content));
     buffer_append_char(out, '\n');
     if (out->len > BUNDLE_BYTES_MAX)
-        return pn_error_set(p->err, PN_ELIMIT, "'%s' is larger than %d bytes", p->root, BUNDLE_BYTES_MAX);
+        return pn_error_set(p->err, PN_ELIMIT, "'%s' is larger than %d bytes", p->root,
+                            BUNDLE_BYTES_MAX);
     return out->failed ? pn_error_set(p->err, PN_ENOMEM, "out of memory") : 0;
 }
 
@@ -115,7 +120,8 @@ static int pack(struct packer *p, struct buffer *out)
     }
     buffer_release(&content);
     if (rc == 0 && !has_init)
-        return pn_error_set(p->err, PN_ENOTFOUND, "'%s' is not a plugin: it has no init.lua", p->root);
+        return pn_error_set(p->err, PN_ENOTFOUND, "'%s' is not a plugin: it has no init.lua",
+                            p->root);
     return rc;
 }
 
@@ -144,14 +150,16 @@ void bundle_hash(struct text archive, char hash[BUNDLE_HASH_SIZE])
     hash[2 * sizeof digest] = 0;
 }
 
-static int stored_path(char out[FILE_PATH_MAX], const char *directory, const char *hash, struct pn_error *err)
+static int stored_path(char out[FILE_PATH_MAX], const char *directory, const char *hash,
+                       struct pn_error *err)
 {
     char name[BUNDLE_HASH_SIZE + 16];
     snprintf(name, sizeof name, "%.64s.bundle", hash);
     return file_join(out, FILE_PATH_MAX, directory, text_of(name), err);
 }
 
-int bundle_store(const char *directory, struct text archive, const char *hash, bool durable, struct pn_error *err)
+int bundle_store(const char *directory, struct text archive, const char *hash, bool durable,
+                 struct pn_error *err)
 {
     char path[FILE_PATH_MAX];
     int rc = stored_path(path, directory, hash, err);
@@ -168,7 +176,8 @@ static bool read_file(struct text *rest, struct bundle_file *out)
         return false;
     struct text line = {rest->data, (size_t)(line_end - rest->data)}, number;
     int64_t bytes;
-    if (!text_split(&line, ' ', &number) || !line.data || !text_to_int64(number, &bytes) || bytes < 0)
+    if (!text_split(&line, ' ', &number) || !line.data || !text_to_int64(number, &bytes) ||
+        bytes < 0)
         return false;
     size_t used = (size_t)(line_end - rest->data) + 1;
     if ((uint64_t)bytes >= rest->len - used || rest->data[used + (size_t)bytes] != '\n')
@@ -209,7 +218,8 @@ static int map_file(const char *path, struct text *out, struct pn_error *err)
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return pn_error_errno(err, errno == ENOENT ? PN_ENOTFOUND : PN_EIO, "cannot open '%s'", path);
+        return pn_error_errno(err, errno == ENOENT ? PN_ENOTFOUND : PN_EIO, "cannot open '%s'",
+                              path);
     void *map = MAP_FAILED;
     if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size <= BUNDLE_BYTES_MAX)
         map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
@@ -232,7 +242,8 @@ int bundle_open(struct bundle *out, const char *directory, const char *hash, str
     rc = bundle_read(out, archive, err);
     if (rc == 0 && strcmp(out->hash, hash) != 0) {
         bundle_close(out);
-        rc = pn_error_set(err, PN_EINVAL, "'%s' is damaged: its content does not match its name", path);
+        rc = pn_error_set(err, PN_EINVAL, "'%s' is damaged: its content does not match its name",
+                          path);
     }
     if (rc != 0) {
         munmap((void *)(uintptr_t)archive.data, archive.len);

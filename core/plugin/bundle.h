@@ -42,7 +42,8 @@ void bundle_hash(struct text archive, char hash[BUNDLE_HASH_SIZE]);
 bool bundle_takes(struct text name);
 
 /* Stores an archive as <directory>/<hash>.bundle unless it is there. */
-int bundle_store(const char *directory, struct text archive, const char *hash, bool durable, struct pn_error *err);
+int bundle_store(const char *directory, struct text archive, const char *hash, bool durable,
+                 struct pn_error *err);
 
 /* Maps a stored archive. PN_ENOTFOUND, PN_EINVAL (content does not match its name). */
 int bundle_open(struct bundle *out, const char *directory, const char *hash, struct pn_error *err);

@@ -80,12 +80,13 @@ static int open_store(struct catalogue *c, struct plugin *p, struct pn_error *er
         return 0;
     snprintf(name, sizeof name, "%s.db", p->name);
     int rc = file_join(path, sizeof path, c->options.databases_directory, text_of(name), err);
-    return rc != 0 ? rc : store_open(&p->store, path, p->is_home ? STORE_HOME : STORE_READER, NULL, err);
+    return rc != 0 ? rc
+                   : store_open(&p->store, path, p->is_home ? STORE_HOME : STORE_READER, NULL, err);
 }
 
 /* One plugin's routes into a table; `target` has room for its capabilities. */
-static int add_routes(struct router *router, struct plugin *p, const struct generation *g, struct route_target **target,
-                      struct pn_error *err)
+static int add_routes(struct router *router, struct plugin *p, const struct generation *g,
+                      struct route_target **target, struct pn_error *err)
 {
     for (size_t i = 0; i < g->definition.capability_count; i++) {
         const struct capability *capability = &g->definition.capabilities[i];
@@ -94,14 +95,17 @@ static int add_routes(struct router *router, struct plugin *p, const struct gene
         void *earlier = NULL;
         struct route_target *value = (*target)++;
         *value = (struct route_target){p, capability};
-        int rc = router_add(router, http_method_parse(capability->method), capability->path, value, &earlier, err);
+        int rc = router_add(router, http_method_parse(capability->method), capability->path, value,
+                            &earlier, err);
         if (rc == PN_EEXIST)
-            return pn_error_set(err, rc, "%.*s: route '%.*s %.*s' of '%s' is already claimed by '%s'",
+            return pn_error_set(err, rc,
+                                "%.*s: route '%.*s %.*s' of '%s' is already claimed by '%s'",
                                 TEXT_ARGS(capability->where), TEXT_ARGS(capability->method),
                                 TEXT_ARGS(capability->path), capability->address.data,
                                 ((struct route_target *)earlier)->capability->address.data);
         if (rc != 0)
-            return pn_error_wrap(err, "%.*s: '%s'", TEXT_ARGS(capability->where), capability->address.data);
+            return pn_error_wrap(err, "%.*s: '%s'", TEXT_ARGS(capability->where),
+                                 capability->address.data);
     }
     return 0;
 }
@@ -122,10 +126,12 @@ struct routes {
 };
 
 /* The table as it would be with `candidate` serving for `changed` (NULL: with nothing serving there). */
-static int build_routes(const struct catalogue *c, struct plugin *changed, const struct generation *candidate,
-                        struct routes *out, struct pn_error *err)
+static int build_routes(const struct catalogue *c, struct plugin *changed,
+                        const struct generation *candidate, struct routes *out,
+                        struct pn_error *err)
 {
-    *out = (struct routes){router_new(), calloc(count_capabilities(c, candidate) + 1, sizeof *out->targets), 0};
+    *out = (struct routes){router_new(),
+                           calloc(count_capabilities(c, candidate) + 1, sizeof *out->targets), 0};
     struct route_target *target = out->targets;
     struct plugin *p;
     int rc = out->router && out->targets ? 0 : pn_error_set(err, PN_ENOMEM, "out of memory");
@@ -156,8 +162,8 @@ static void install_routes(struct catalogue *c, struct routes *routes)
     c->serving = routes->serving;
 }
 
-static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec, struct generation **out,
-                struct pn_error *err)
+static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec,
+                struct generation **out, struct pn_error *err)
 {
     struct bundle bundle;
     int rc = bundle_open(&bundle, c->options.bundles_directory, spec->hash, err);
@@ -206,14 +212,15 @@ int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec, s
     return 0;
 }
 
-int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, int *applied, struct pn_error *err)
+int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, int *applied,
+                      struct pn_error *err)
 {
     struct plugin *p = catalogue_plugin(c, text_of(spec->plugin));
     struct migration *list;
     size_t count;
     if (!p || !is_same(p->prepared, spec))
-        return pn_error_set(err, PN_EINVAL, "generation #%lld of '%s' is not prepared here", (long long)spec->number,
-                            spec->plugin);
+        return pn_error_set(err, PN_EINVAL, "generation #%lld of '%s' is not prepared here",
+                            (long long)spec->number, spec->plugin);
     int rc = generation_migrations(&p->prepared->bundle, &list, &count, err);
     if (rc != 0)
         return rc;
@@ -289,8 +296,8 @@ bool catalogue_find(const struct catalogue *c, struct text address, struct route
     return out->capability != NULL;
 }
 
-enum route_result catalogue_route(const struct catalogue *c, enum http_method method, const struct http_path *path,
-                                  struct route_match *match)
+enum route_result catalogue_route(const struct catalogue *c, enum http_method method,
+                                  const struct http_path *path, struct route_match *match)
 {
     return router_match(c->router, method, path, match);
 }

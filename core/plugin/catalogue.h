@@ -43,24 +43,29 @@ int catalogue_home(struct text plugin, int process_count);
 
 /* PN_EEXIST: a route is claimed by another plugin (both are named); else as generation_load and bundle_open.
  * A generation that is already prepared under this number is kept. */
-int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err);
+int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec,
+                      struct pn_error *err);
 
 /* Applies the prepared generation's pending migrations; only in its home. *applied counts. */
-int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, int *applied, struct pn_error *err);
+int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, int *applied,
+                      struct pn_error *err);
 
 /* Makes that generation serve: the prepared one, or one that is loaded now (a worker that was not there to prepare). */
-int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err);
+int catalogue_publish(struct catalogue *c, const struct generation_spec *spec,
+                      struct pn_error *err);
 
-void catalogue_discard(struct catalogue *c, struct text plugin); /* what is prepared; nothing is fine */
-int catalogue_retire(struct catalogue *c, struct text plugin, struct pn_error *err); /* serves no more */
+void catalogue_discard(struct catalogue *c,
+                       struct text plugin); /* what is prepared; nothing is fine */
+int catalogue_retire(struct catalogue *c, struct text plugin,
+                     struct pn_error *err); /* serves no more */
 
 struct plugin *catalogue_plugin(const struct catalogue *c, struct text name); /* NULL: not known */
 /* "orders.place" → its plugin and capability; false when nothing serves it. */
 bool catalogue_find(const struct catalogue *c, struct text address, struct route_target *out);
-enum route_result catalogue_route(const struct catalogue *c, enum http_method method, const struct http_path *path,
-                                  struct route_match *match);
+enum route_result catalogue_route(const struct catalogue *c, enum http_method method,
+                                  const struct http_path *path, struct route_match *match);
 
-size_t catalogue_count(const struct catalogue *c); /* plugins that serve */
+size_t catalogue_count(const struct catalogue *c);                    /* plugins that serve */
 struct plugin *catalogue_next(const struct catalogue *c, size_t *at); /* as map_next */
 
 /* A call is about to read the plugin's database: its snapshot is ended with the tick. */

@@ -21,10 +21,11 @@ struct request {
     char query[QUERY_BYTES_MAX];
 };
 
-static_assert(sizeof(struct call_header) == sizeof(struct http_header), "headers are passed on as they are");
+static_assert(sizeof(struct call_header) == sizeof(struct http_header),
+              "headers are passed on as they are");
 
-static void respond(struct http_exchange *x, const struct answer *answer, struct text generation, struct text trace_id,
-                    const struct http_header *extra)
+static void respond(struct http_exchange *x, const struct answer *answer, struct text generation,
+                    struct text trace_id, const struct http_header *extra)
 {
     struct http_header headers[3];
     size_t count = 0;
@@ -44,10 +45,12 @@ static void respond(struct http_exchange *x, const struct answer *answer, struct
                     });
 }
 
-static void refuse(struct request *r, int status, const char *code, struct text detail, const struct http_header *extra)
+static void refuse(struct request *r, int status, const char *code, struct text detail,
+                   const struct http_header *extra)
 {
     struct answer answer;
-    execute_problem(r->dispatcher->executor, status, code, detail, (struct text){NULL, 0}, &r->origin, &answer);
+    execute_problem(r->dispatcher->executor, status, code, detail, (struct text){NULL, 0},
+                    &r->origin, &answer);
     respond(r->exchange, &answer, (struct text){NULL, 0}, r->origin.trace_id, extra);
 }
 
@@ -106,7 +109,8 @@ static void refuse_method(struct request *r, const char *allow)
     if (r->http->method == HTTP_OPTIONS)
         respond(r->exchange, &none, (struct text){NULL, 0}, r->origin.trace_id, &header);
     else
-        refuse(r, 405, "method_not_allowed", TEXT("this address does not take this method"), &header);
+        refuse(r, 405, "method_not_allowed", TEXT("this address does not take this method"),
+               &header);
 }
 
 /* POST /call/<plugin>.<capability> */
@@ -200,7 +204,8 @@ void dispatch_request(void *user, struct http_exchange *x)
     generation_unref(g);
 }
 
-void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation, struct text trace_id)
+void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation,
+                     struct text trace_id)
 {
     respond(x, answer, generation, trace_id, NULL);
 }
@@ -210,7 +215,8 @@ void dispatch_lost(struct dispatcher *d, struct http_exchange *x, struct text tr
     struct http_header retry = {TEXT("Retry-After"), TEXT("1")};
     struct call_origin origin = {.trace_id = trace_id};
     struct answer answer;
-    execute_problem(d->executor, 503, "retry", TEXT("the worker that writes this plugin's data was lost"),
+    execute_problem(d->executor, 503, "retry",
+                    TEXT("the worker that writes this plugin's data was lost"),
                     (struct text){NULL, 0}, &origin, &answer);
     respond(x, &answer, (struct text){NULL, 0}, trace_id, &retry);
 }

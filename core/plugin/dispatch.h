@@ -27,7 +27,8 @@ struct dispatcher {
     struct catalogue *catalogue;
     struct executor *executor;
     void *user;
-    bool (*starting)(void *user); /* nothing was published yet: unknown addresses are 503, not 404 */
+    bool (*starting)(
+        void *user); /* nothing was published yet: unknown addresses are 503, not 404 */
     /* False: it cannot be reached now. True: dispatch_answer will be called for the exchange. */
     bool (*forward)(void *user, const struct dispatch_forward *f);
 };
@@ -36,7 +37,8 @@ struct dispatcher {
 void dispatch_request(void *user, struct http_exchange *x);
 
 /* Gives a forwarded command's answer. */
-void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation, struct text trace_id);
+void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation,
+                     struct text trace_id);
 
 /* Gives a problem in its place: its home was lost. The outcome is not known to us. */
 void dispatch_lost(struct dispatcher *d, struct http_exchange *x, struct text trace_id);

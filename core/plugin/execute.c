@@ -51,8 +51,8 @@ static void finish_problem(struct executor *e, struct problem *p, struct answer 
     *out = (struct answer){p->problem.status, true, buffer_text(&e->body)};
 }
 
-void execute_problem(struct executor *e, int status, const char *code, struct text detail, struct text capability,
-                     const struct call_origin *origin, struct answer *out)
+void execute_problem(struct executor *e, int status, const char *code, struct text detail,
+                     struct text capability, const struct call_origin *origin, struct answer *out)
 {
     struct problem p;
     begin_problem(&p, status, text_of(code), detail, capability, origin);
@@ -61,13 +61,16 @@ void execute_problem(struct executor *e, int status, const char *code, struct te
 
 static void log_failure(const struct executor *e, const struct call *call, const char *what)
 {
-    struct text message = {buffer_text(&e->message).data, call->message_len ? call->message_len : e->message.len};
+    struct text message = {buffer_text(&e->message).data,
+                           call->message_len ? call->message_len : e->message.len};
     struct text traceback = {NULL, 0};
     if (call->message_len && e->message.len > call->message_len)
-        traceback = (struct text){e->message.data + call->message_len + 1, e->message.len - call->message_len - 1};
+        traceback = (struct text){e->message.data + call->message_len + 1,
+                                  e->message.len - call->message_len - 1};
     LOG(LOG_ERROR, what, LOG_TEXT("capability", call->capability->address),
-        LOG_TEXT("generation", call->origin->generation), LOG_TEXT("trace_id", call->origin->trace_id),
-        LOG_TEXT("error", message), LOG_TEXT("traceback", traceback));
+        LOG_TEXT("generation", call->origin->generation),
+        LOG_TEXT("trace_id", call->origin->trace_id), LOG_TEXT("error", message),
+        LOG_TEXT("traceback", traceback));
 }
 
 /* Bracketed list of offences, in e->out. */
@@ -110,8 +113,8 @@ static void answer_error(struct executor *e, const struct call *call, struct ans
 static void answer_failed(struct executor *e, const struct call *call, struct answer *out)
 {
     struct problem p;
-    begin_problem(&p, call->failure->status, call->failure->code, (struct text){NULL, 0}, call->capability->address,
-                  call->origin);
+    begin_problem(&p, call->failure->status, call->failure->code, (struct text){NULL, 0},
+                  call->capability->address, call->origin);
     add(&p, TEXT("details"), buffer_text(&e->out), true);
     finish_problem(e, &p, out);
 }
@@ -131,7 +134,8 @@ static void answer_bad_output(struct executor *e, const struct call *call, struc
     buffer_clear(&e->message);
     buffer_append_text(&e->message, buffer_text(&e->offences.list));
     log_failure(e, call, "output does not fit the contract");
-    begin_problem(&p, 500, TEXT("contract_output"), TEXT("the capability's answer does not fit its contract"),
+    begin_problem(&p, 500, TEXT("contract_output"),
+                  TEXT("the capability's answer does not fit its contract"),
                   call->capability->address, call->origin);
     if (e->show_internals)
         add(&p, TEXT("errors"), offence_list(e), true);
@@ -152,7 +156,8 @@ static void answer(struct executor *e, const struct call *call, struct answer *o
         *out = (struct answer){call->capability->output ? 200 : 204, false, buffer_text(&e->out)};
         return;
     case CALL_BAD_JSON:
-        execute_problem(e, 400, "invalid_json", buffer_text(&e->message), call->capability->address, call->origin, out);
+        execute_problem(e, 400, "invalid_json", buffer_text(&e->message), call->capability->address,
+                        call->origin, out);
         return;
     case CALL_BAD_INPUT:
         answer_bad_input(e, call, out);
@@ -197,7 +202,8 @@ void execute(struct executor *e, struct generation *g, const struct capability *
     call_run(g->vm, &call);
     finish_bindings(e, g, &call);
     g->calls++;
-    g->errors += call.outcome == CALL_ERROR || call.outcome == CALL_BAD_OUTPUT || call.outcome == CALL_MEMORY;
+    g->errors += call.outcome == CALL_ERROR || call.outcome == CALL_BAD_OUTPUT ||
+                 call.outcome == CALL_MEMORY;
     answer(e, &call, out);
     generation_unref(g);
 }

@@ -32,7 +32,7 @@ void execute(struct executor *e, struct generation *g, const struct capability *
              const struct call_input *in, const struct call_origin *origin, struct answer *out);
 
 /* A problem that no generation answered: { code, detail, trace_id }. `capability` and `generation` may be empty. */
-void execute_problem(struct executor *e, int status, const char *code, struct text detail, struct text capability,
-                     const struct call_origin *origin, struct answer *out);
+void execute_problem(struct executor *e, int status, const char *code, struct text detail,
+                     struct text capability, const struct call_origin *origin, struct answer *out);
 
 #endif

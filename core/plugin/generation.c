@@ -57,14 +57,14 @@ static int load(struct generation *g, struct pn_error *err)
     if (rc != 0)
         return rc;
     vm_set_memory_limit(g->vm, (size_t)g->definition.limits.memory_mb * 1024 * 1024);
-    snprintf(g->label, sizeof g->label, "%.64s@%.32s#%" PRId64, g->definition.name.data, g->definition.version.data,
-             g->spec.number);
+    snprintf(g->label, sizeof g->label, "%.64s@%.32s#%" PRId64, g->definition.name.data,
+             g->definition.version.data, g->spec.number);
     g->scope = (struct binding_scope){.plugin = &g->definition, .label = g->label};
     return bind_all(g, err);
 }
 
-int generation_load(struct generation **out, const struct generation_spec *spec, struct bundle *bundle,
-                    struct pn_error *err)
+int generation_load(struct generation **out, const struct generation_spec *spec,
+                    struct bundle *bundle, struct pn_error *err)
 {
     struct generation *g = calloc(1, sizeof *g);
     if (!g) {
@@ -90,7 +90,8 @@ static int by_number(const void *a, const void *b)
     return ((const struct migration *)a)->number - ((const struct migration *)b)->number;
 }
 
-static int add_migration(const struct bundle_file *file, struct migration *out, struct pn_error *err)
+static int add_migration(const struct bundle_file *file, struct migration *out,
+                         struct pn_error *err)
 {
     struct text folder = TEXT("migrations/"), title;
     struct text name = {file->path.data + folder.len, file->path.len - folder.len};
@@ -100,7 +101,8 @@ static int add_migration(const struct bundle_file *file, struct migration *out, 
     return rc;
 }
 
-int generation_migrations(const struct bundle *bundle, struct migration **list, size_t *count, struct pn_error *err)
+int generation_migrations(const struct bundle *bundle, struct migration **list, size_t *count,
+                          struct pn_error *err)
 {
     int rc = 0;
     *count = 0;

@@ -34,14 +34,15 @@ struct generation {
 
 /* Loads with one reference. The bundle is taken over, also on failure. scope.store is for the caller to set before the
  * first call of a plugin that needs "db". PN_ESCRIPT, PN_EINVAL, PN_ENOMEM: messages name file and line. */
-int generation_load(struct generation **out, const struct generation_spec *spec, struct bundle *bundle,
-                    struct pn_error *err);
+int generation_load(struct generation **out, const struct generation_spec *spec,
+                    struct bundle *bundle, struct pn_error *err);
 
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g);
 
 /* The bundle's migrations in order, checked; *list is malloc'd (the caller frees it), its texts are the bundle's. */
-int generation_migrations(const struct bundle *bundle, struct migration **list, size_t *count, struct pn_error *err);
+int generation_migrations(const struct bundle *bundle, struct migration **list, size_t *count,
+                          struct pn_error *err);
 
 const struct capability *generation_capability(const struct generation *g, struct text name);
 

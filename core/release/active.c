@@ -79,7 +79,8 @@ static bool read_entry(struct json_reader *r, struct active *a)
     while ((token = json_reader_next(r)) == JSON_KEY)
         if (!read_member(r, &e))
             return false;
-    if (token != JSON_OBJECT_END || !plugin_name_is_valid(text_of(e.spec.plugin)) || strlen(e.spec.hash) != 64)
+    if (token != JSON_OBJECT_END || !plugin_name_is_valid(text_of(e.spec.plugin)) ||
+        strlen(e.spec.hash) != 64)
         return false;
     struct active_entry *entry = active_entry(a, text_of(e.spec.plugin));
     if (entry)
@@ -97,7 +98,8 @@ static bool read_all(struct json_reader *r, struct active *a)
     while ((token = json_reader_next(r)) == JSON_OBJECT_BEGIN)
         if (!read_entry(r, a))
             return false;
-    return token == JSON_ARRAY_END && json_reader_next(r) == JSON_OBJECT_END && json_reader_next(r) == JSON_END;
+    return token == JSON_ARRAY_END && json_reader_next(r) == JSON_OBJECT_END &&
+           json_reader_next(r) == JSON_END;
 }
 
 int active_read(struct active *a, const char *path, struct pn_error *err)
@@ -111,7 +113,8 @@ int active_read(struct active *a, const char *path, struct pn_error *err)
             size_t line, column;
             json_reader_place(&r, r.offset, &line, &column);
             active_release(a);
-            rc = pn_error_set(err, PN_EINVAL, "'%s' is damaged at line %zu, column %zu", path, line, column);
+            rc = pn_error_set(err, PN_EINVAL, "'%s' is damaged at line %zu, column %zu", path, line,
+                              column);
         }
     } else if (rc == PN_ENOTFOUND) {
         rc = 0;

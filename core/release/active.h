@@ -12,7 +12,8 @@
 struct active_entry {
     struct generation_spec spec;
     char version[40];
-    char migrations[BUNDLE_HASH_SIZE]; /* hash of the migrations the database has; "" when there are none */
+    char migrations
+        [BUNDLE_HASH_SIZE]; /* hash of the migrations the database has; "" when there are none */
     bool retired;
 };
 
@@ -28,7 +29,8 @@ void active_release(struct active *a);
 int active_read(struct active *a, const char *path, struct pn_error *err);
 int active_write(const struct active *a, const char *path, bool durable, struct pn_error *err);
 
-struct active_entry *active_find(const struct active *a, struct text plugin); /* NULL: never published */
+struct active_entry *active_find(const struct active *a,
+                                 struct text plugin); /* NULL: never published */
 /* The entry of that plugin, added where there is none; NULL: out of memory. */
 struct active_entry *active_entry(struct active *a, struct text plugin);
 

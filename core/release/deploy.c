@@ -46,7 +46,8 @@ const char *deploy_step_name(enum deploy_step step)
     return names[step];
 }
 
-int deployer_new(struct deployer **out, struct loop *loop, const struct deployer_options *options, struct pn_error *err)
+int deployer_new(struct deployer **out, struct loop *loop, const struct deployer_options *options,
+                 struct pn_error *err)
 {
     struct deployer *d = calloc(1, sizeof *d);
     if (!d)
@@ -112,7 +113,8 @@ static void end_current(struct deployer *d, int code, const char *message)
     char label[GENERATION_LABEL_SIZE] = "";
     struct deployment *one = d->current;
     if (code == 0 && !d->next.retired)
-        snprintf(label, sizeof label, "%s@%s#%" PRId64, d->next.spec.plugin, d->next.version, d->next.spec.number);
+        snprintf(label, sizeof label, "%s@%s#%" PRId64, d->next.spec.plugin, d->next.version,
+                 d->next.spec.number);
     struct deploy_report report = {
         .directory = one->directory,
         .plugin = d->next.spec.plugin,
@@ -219,8 +221,10 @@ void deployer_reply(struct deployer *d, int worker, uint32_t ticket, int code, s
         fail(d, code, text);
         return;
     }
-    if (code != 0) /* published is published: the others serve it, and this worker keeps what it had */
-        LOG(LOG_ERROR, "a worker cannot serve what was published", LOG_INT("worker", worker), LOG_STRING("error", text));
+    if (code !=
+        0) /* published is published: the others serve it, and this worker keeps what it had */
+        LOG(LOG_ERROR, "a worker cannot serve what was published", LOG_INT("worker", worker),
+            LOG_STRING("error", text));
     d->waiting &= ~bit;
     if (!d->waiting)
         step_is_complete(d);
@@ -231,8 +235,10 @@ void deployer_joined(struct deployer *d, int worker)
     uint64_t bit = UINT64_C(1) << worker;
     for (size_t i = 0; i < d->active.count; i++) {
         const struct active_entry *e = &d->active.entries[i];
-        bool current = d->step == DEPLOY_PUBLISH && strcmp(e->spec.plugin, d->next.spec.plugin) == 0;
-        d->options.fleet.ask(d->options.fleet.user, worker, e->retired ? FLEET_RETIRE : FLEET_PUBLISH, &e->spec,
+        bool current =
+            d->step == DEPLOY_PUBLISH && strcmp(e->spec.plugin, d->next.spec.plugin) == 0;
+        d->options.fleet.ask(d->options.fleet.user, worker,
+                             e->retired ? FLEET_RETIRE : FLEET_PUBLISH, &e->spec,
                              current ? d->ticket : 0);
     }
     if (d->step == DEPLOY_PREPARE && (d->waiting & bit))
@@ -265,7 +271,8 @@ static void on_verified(void *user, const struct verify_result *result)
     const char *owner = d->options.owner(d->options.user, result->plugin, d->current->directory);
     if (owner) {
         char message[PN_ERROR_MESSAGE_MAX];
-        snprintf(message, sizeof message, "plugin '%s' is already served from '%.900s'", result->plugin, owner);
+        snprintf(message, sizeof message, "plugin '%s' is already served from '%.900s'",
+                 result->plugin, owner);
         d->next.spec.plugin[0] = 0;
         fail(d, PN_EDENIED, message);
         return;
@@ -359,12 +366,13 @@ static void start_posted(void *user)
     start_next(user);
 }
 
-static int submit(struct deployer *d, const char *directory, const char *plugin, struct pn_error *err)
+static int submit(struct deployer *d, const char *directory, const char *plugin,
+                  struct pn_error *err)
 {
     struct deployment *one;
     STAILQ_FOREACH(one, &d->queue, next)
-        if (strcmp(one->directory, directory) == 0 && strcmp(one->plugin, plugin) == 0)
-            return 0;
+    if (strcmp(one->directory, directory) == 0 && strcmp(one->plugin, plugin) == 0)
+        return 0;
     one = calloc(1, sizeof *one);
     if (!one)
         return pn_error_set(err, PN_ENOMEM, "out of memory");

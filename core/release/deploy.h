@@ -22,7 +22,8 @@ struct fleet {
     void *user;
     int workers;
     /* Sends; nothing happens for a worker that is not connected. `ticket` comes back with the reply. */
-    void (*ask)(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec, uint32_t ticket);
+    void (*ask)(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec,
+                uint32_t ticket);
 };
 
 enum deploy_step {
@@ -47,8 +48,10 @@ struct deploy_report {
 struct deployer;
 
 struct deployer_options {
-    const char *active_path, *bundles_directory, *databases_directory, *temporary_directory; /* borrowed */
-    bool durable; /* fsync what is published; without it a power cut may bring back the version before */
+    const char *active_path, *bundles_directory, *databases_directory,
+        *temporary_directory; /* borrowed */
+    bool
+        durable; /* fsync what is published; without it a power cut may bring back the version before */
     struct fleet fleet;
     void *user;
     void (*done)(void *user, const struct deploy_report *report);
@@ -60,7 +63,8 @@ struct deployer_options {
 const char *deploy_step_name(enum deploy_step step);
 
 /* Reads active.json; PN_EINVAL when it is damaged, PN_ENOMEM. */
-int deployer_new(struct deployer **out, struct loop *loop, const struct deployer_options *options, struct pn_error *err);
+int deployer_new(struct deployer **out, struct loop *loop, const struct deployer_options *options,
+                 struct pn_error *err);
 void deployer_free(struct deployer *d);
 
 /* Queues a directory; one that is queued already is not queued twice. PN_ENOMEM. */

@@ -19,15 +19,16 @@ static void hash_migrations(const struct migration *list, size_t count, char has
     struct buffer all = BUFFER_INIT;
     hash[0] = 0;
     for (size_t i = 0; i < count; i++)
-        buffer_printf(&all, "%.*s %zu\n%.*s", TEXT_ARGS(list[i].name), list[i].sql.len, TEXT_ARGS(list[i].sql));
+        buffer_printf(&all, "%.*s %zu\n%.*s", TEXT_ARGS(list[i].name), list[i].sql.len,
+                      TEXT_ARGS(list[i].sql));
     if (count)
         bundle_hash(buffer_text(&all), hash);
     buffer_release(&all);
 }
 
 /* Applies them to a copy of the database, or to a new one where there is none yet. */
-static int try_migrations(const struct verify_job *job, const char *plugin, const struct migration *list, size_t count,
-                          struct pn_error *err)
+static int try_migrations(const struct verify_job *job, const char *plugin,
+                          const struct migration *list, size_t count, struct pn_error *err)
 {
     char from[FILE_PATH_MAX], copy[FILE_PATH_MAX], name[PLUGIN_NAME_SIZE + 32];
     struct store *store = NULL;
@@ -47,8 +48,8 @@ static int try_migrations(const struct verify_job *job, const char *plugin, cons
     return rc;
 }
 
-static int check_migrations(const struct verify_job *job, const struct generation *g, struct verify_result *out,
-                            struct pn_error *err)
+static int check_migrations(const struct verify_job *job, const struct generation *g,
+                            struct verify_result *out, struct pn_error *err)
 {
     struct migration *list;
     size_t count;
@@ -57,7 +58,8 @@ static int check_migrations(const struct verify_job *job, const struct generatio
         return pn_error_wrap(err, "%s/migrations", out->plugin);
     hash_migrations(list, count, out->migrations);
     if (count && !plugin_needs(&g->definition, TEXT("db")))
-        rc = pn_error_set(err, PN_EINVAL, "%s has migrations but does not name \"db\" in its needs", out->plugin);
+        rc = pn_error_set(err, PN_EINVAL, "%s has migrations but does not name \"db\" in its needs",
+                          out->plugin);
     const char *applied = job->applied_migrations(job->user, text_of(out->plugin));
     if (rc == 0 && count && (!applied || strcmp(applied, out->migrations) != 0))
         rc = try_migrations(job, out->plugin, list, count, err);
@@ -160,8 +162,8 @@ static void on_readable(void *user, unsigned ready)
     finish(v, whole ? NULL : "loading used up its CPU time or memory, or crashed, and was stopped");
 }
 
-int verify_start(struct verifier *v, struct loop *loop, const struct verify_job *job, verify_callback done, void *user,
-                 struct pn_error *err)
+int verify_start(struct verifier *v, struct loop *loop, const struct verify_job *job,
+                 verify_callback done, void *user, struct pn_error *err)
 {
     int ends[2];
     if (v->child)

@@ -16,7 +16,7 @@ struct verify_result {
     int code; /* 0: good */
     char plugin[PLUGIN_NAME_SIZE];
     char version[40];
-    char migrations[BUNDLE_HASH_SIZE]; /* hash of the bundle's migrations, "" without any */
+    char migrations[BUNDLE_HASH_SIZE];  /* hash of the bundle's migrations, "" without any */
     char message[PN_ERROR_MESSAGE_MAX]; /* what is wrong: file, line, reason */
 };
 
@@ -45,8 +45,8 @@ struct verifier {
 };
 
 /* PN_EBUSY, PN_EIO (no fork). What `job` points to is needed during the call only. */
-int verify_start(struct verifier *v, struct loop *loop, const struct verify_job *job, verify_callback done, void *user,
-                 struct pn_error *err);
+int verify_start(struct verifier *v, struct loop *loop, const struct verify_job *job,
+                 verify_callback done, void *user, struct pn_error *err);
 void verify_stop(struct verifier *v); /* kills the child; no callback */
 
 /* The child's work, also for whoever wants it in this process. */

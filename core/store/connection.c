@@ -78,7 +78,7 @@ static void set_limits(sqlite3 *db)
         sqlite3_limit(db, limits[i].limit, limits[i].value);
 }
 
-int connection_exec(struct connection *c, const char *sql)
+int sqlite_connection_exec(struct connection *c, const char *sql)
 {
     enum mode before = c->mode;
     c->mode = MODE_HOST;
@@ -87,7 +87,7 @@ int connection_exec(struct connection *c, const char *sql)
     return rc;
 }
 
-int connection_run(struct connection *c, sqlite3_stmt *statement)
+int sqlite_connection_run(struct connection *c, sqlite3_stmt *statement)
 {
     enum mode before = c->mode;
     c->mode = MODE_HOST;
@@ -101,7 +101,7 @@ static int exec_number(struct connection *c, const char *format, int64_t value)
 {
     char sql[128];
     snprintf(sql, sizeof sql, format, (long long)value);
-    return connection_exec(c, sql);
+    return sqlite_connection_exec(c, sql);
 }
 
 /* The answer of a pragma that yields one text, in `out`. */
@@ -125,7 +125,7 @@ static int set_common(struct connection *c)
     if (rc == SQLITE_OK)
         rc = exec_number(c, "pragma mmap_size=%lld", limits->mmap_bytes);
     if (rc == SQLITE_OK)
-        rc = connection_exec(c, "pragma cell_size_check=on");
+        rc = sqlite_connection_exec(c, "pragma cell_size_check=on");
     return rc;
 }
 
@@ -150,7 +150,7 @@ static int set_up_writer(struct connection *c, struct pn_error *err)
         return pn_error_set(err, PN_ESTORE, "%s: no write-ahead log on this file system",
                             c->store->path);
     if (rc == SQLITE_OK)
-        rc = connection_exec(c, "pragma synchronous=full");
+        rc = sqlite_connection_exec(c, "pragma synchronous=full");
     if (rc == SQLITE_OK)
         rc = exec_number(c, "pragma wal_autocheckpoint=%lld", c->store->limits.checkpoint_pages);
     if (rc == SQLITE_OK)
@@ -169,9 +169,9 @@ static int set_up_reader(struct connection *c, struct pn_error *err)
         return pn_error_set(err, PN_ENOTFOUND, "%s: not created by its home worker yet",
                             c->store->path);
     if (rc == SQLITE_OK)
-        rc = connection_exec(c, "pragma wal_autocheckpoint=0");
+        rc = sqlite_connection_exec(c, "pragma wal_autocheckpoint=0");
     if (rc == SQLITE_OK)
-        rc = connection_exec(c, "pragma query_only=on");
+        rc = sqlite_connection_exec(c, "pragma query_only=on");
     return rc == SQLITE_OK ? 0 : fault_report(c, rc, TEXT(""), err);
 }
 
@@ -227,7 +227,8 @@ static int open_file(struct connection *c, struct pn_error *err)
     return fault_report(c, rc, TEXT(""), err);
 }
 
-int connection_open(struct connection **out, struct store *s, bool writer, struct pn_error *err)
+int sqlite_connection_open(struct connection **out, struct store *s, bool writer,
+                           struct pn_error *err)
 {
     library_start();
     struct connection *c = calloc(1, sizeof *c);
@@ -258,11 +259,11 @@ int connection_open(struct connection **out, struct store *s, bool writer, struc
     *out = c;
     return 0;
 fail:
-    connection_close(c);
+    sqlite_connection_close(c);
     return status;
 }
 
-void connection_close(struct connection *c)
+void sqlite_connection_close(struct connection *c)
 {
     if (!c)
         return;

@@ -70,11 +70,12 @@ struct store {
 };
 
 /* connection.c */
-int connection_open(struct connection **out, struct store *s, bool writer, struct pn_error *err);
-void connection_close(struct connection *c);
+int sqlite_connection_open(struct connection **out, struct store *s, bool writer,
+                           struct pn_error *err);
+void sqlite_connection_close(struct connection *c);
 /* Runs a statement of the host's own that yields no rows; SQLite's code. */
-int connection_run(struct connection *c, sqlite3_stmt *statement);
-int connection_exec(struct connection *c, const char *sql);
+int sqlite_connection_run(struct connection *c, sqlite3_stmt *statement);
+int sqlite_connection_exec(struct connection *c, const char *sql);
 
 /* store.c */
 /* The reader for the next read, its snapshot opened. */

@@ -117,7 +117,7 @@ static int record(struct store *s, const struct migration *m, struct pn_error *e
         sqlite3_bind_text(insert, 2, m->name.data, (int)m->name.len, SQLITE_STATIC);
         sqlite3_bind_text(insert, 3, sum, -1, SQLITE_STATIC);
         sqlite3_bind_text(insert, 4, now, -1, SQLITE_STATIC);
-        rc = connection_run(s->writer, insert);
+        rc = sqlite_connection_run(s->writer, insert);
         sqlite3_finalize(insert);
     }
     return rc == SQLITE_OK ? 0 : fault_report(s->writer, rc, text_of(sql), err);
@@ -191,7 +191,7 @@ static int apply_in_transaction(struct store *s, const struct migration *list, s
     int status = migrations_state(s, list, n, &state, err);
     if (status)
         return status;
-    int rc = connection_exec(s->writer, table);
+    int rc = sqlite_connection_exec(s->writer, table);
     if (rc != SQLITE_OK)
         return fault_report(s->writer, rc, text_of(table), err);
     s->writer->mode = MODE_HOST;

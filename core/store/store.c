@@ -40,7 +40,7 @@ int store_open(struct store **out, const char *path, enum store_role role,
     if (limits)
         s->limits = *limits;
     set_defaults(&s->limits);
-    int status = role == STORE_HOME ? connection_open(&s->writer, s, true, err) : 0;
+    int status = role == STORE_HOME ? sqlite_connection_open(&s->writer, s, true, err) : 0;
     if (status) {
         store_close(s);
         return status;
@@ -56,11 +56,11 @@ void store_close(struct store *s)
     store_rollback(s);
     while (s->readers) {
         struct connection *next = s->readers->next;
-        connection_close(s->readers);
+        sqlite_connection_close(s->readers);
         s->readers = next;
     }
     /* Last, as only the writer folds the log into the file when nobody else has it open. */
-    connection_close(s->writer);
+    sqlite_connection_close(s->writer);
     free(s->path);
     free(s);
 }
@@ -92,7 +92,7 @@ int store_begin(struct store *s, struct pn_error *err)
         return pn_error_set(err, PN_EDENIED, "%s: only its home worker writes", s->path);
     if (s->transaction)
         return pn_error_set(err, PN_EINVAL, "%s: a transaction is open already", s->path);
-    int rc = connection_run(s->writer, s->writer->begin);
+    int rc = sqlite_connection_run(s->writer, s->writer->begin);
     if (rc != SQLITE_OK)
         return fault_report(s->writer, rc, TEXT("begin"), err);
     s->transaction = true;
@@ -126,7 +126,7 @@ int store_commit(struct store *s, struct pn_error *err)
         return status;
     }
     s->fault = STORE_FAULT_NONE;
-    int rc = connection_run(s->writer, s->writer->commit);
+    int rc = sqlite_connection_run(s->writer, s->writer->commit);
     if (rc != SQLITE_OK) {
         status = fault_report(s->writer, rc, TEXT("commit"), err);
         store_rollback(s);
@@ -144,7 +144,7 @@ void store_rollback(struct store *s)
     s->transaction = false;
     s->doom.code = 0;
     if (!sqlite3_get_autocommit(s->writer->db))
-        connection_run(s->writer, s->writer->rollback);
+        sqlite_connection_run(s->writer, s->writer->rollback);
 }
 
 static bool is_held(const struct connection *c)
@@ -155,7 +155,7 @@ static bool is_held(const struct connection *c)
 static void end_snapshot(struct connection *c)
 {
     if (c->snapshot)
-        connection_run(c, c->commit);
+        sqlite_connection_run(c, c->commit);
     c->snapshot = false;
 }
 
@@ -173,7 +173,7 @@ static int take_reader(struct store *s, struct connection **out, struct pn_error
         return PN_EBUSY;
     }
     struct connection *c;
-    int status = connection_open(&c, s, false, err);
+    int status = sqlite_connection_open(&c, s, false, err);
     if (status)
         return status;
     c->next = s->readers;
@@ -193,7 +193,7 @@ int store_reader(struct store *s, struct connection **out, struct pn_error *err)
         s->current = c;
     }
     if (!c->snapshot) {
-        int rc = connection_run(c, c->begin);
+        int rc = sqlite_connection_run(c, c->begin);
         if (rc != SQLITE_OK)
             return fault_report(c, rc, TEXT("begin"), err);
         c->snapshot = true;

@@ -20,7 +20,8 @@ local function declare(plugin, kind, name, fields, where)
     if type(fields) ~= "table" then
         error(kind .. " '" .. tostring(name) .. "' takes a table, got " .. type(fields), 3)
     end
-    plugin.capabilities[#plugin.capabilities + 1] = { kind = kind, name = name, fields = fields, where = where }
+    local capability = { kind = kind, name = name, fields = fields, where = where }
+    plugin.capabilities[#plugin.capabilities + 1] = capability
 end
 
 -- orders:query "get" { … }; the same for command and action.

@@ -1,8 +1,11 @@
 -- pinion.types: describes the values that capabilities take and give.
--- A description is plain data; the host reads it when the plugin is loaded and refuses what it does not understand.
+-- A description is plain data; the host reads it when the plugin is loaded and refuses what it
+-- does not understand.
 local types = {}
 
-local fixed = { kind = true, of = true, members = true, choices = true, optional = true, nullable = true }
+local fixed = {
+    kind = true, of = true, members = true, choices = true, optional = true, nullable = true,
+}
 
 local Type = { __metatable = "pinion.type" }
 
@@ -33,7 +36,10 @@ function Type.__call(self, constraints)
     return describe(fields)
 end
 
-for _, kind in ipairs { "any", "boolean", "integer", "number", "string", "timestamp", "date", "uuid", "decimal" } do
+local scalars = {
+    "any", "boolean", "integer", "number", "string", "timestamp", "date", "uuid", "decimal",
+}
+for _, kind in ipairs(scalars) do
     types[kind] = describe { kind = kind }
 end
 
