@@ -11,7 +11,9 @@
 static const struct http_limits limits = HTTP_LIMITS_DEFAULT;
 static struct http_parser p;
 
-/* Each byte range in memory of its own size, so that a sanitizer sees a read beyond what has come. */
+/*
+ * Each byte range in memory of its own size, so that a sanitizer sees a read beyond what has come.
+ */
 static int run_copy(const char *data, size_t len)
 {
     char *copy = malloc(len ? len : 1);

@@ -63,6 +63,27 @@ static void server__delivers_a_refusal_while_the_body_still_comes(void **state)
     client_release(&c);
 }
 
+static void server__bounds_the_memory_of_all_bodies_together(void **state)
+{
+    (void)state;
+    f.limits.input_memory = 100000;
+    http_server_set_limits(f.server, &f.limits);
+    struct client a = client_new(), b = client_new();
+    client_send(&a, TEXT("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"));
+    client_send(&a, (struct text){f.big, 40000});
+    turn_for(5);
+    client_send(&b, TEXT("POST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 60000\r\n\r\n"));
+    client_send(&b, (struct text){f.big, 60000});
+    UNTIL(client_poll(&b));
+    assert_true(client_has(&b, "HTTP/1.1 503 "));
+    client_send(&a, (struct text){f.big, 20000});
+    UNTIL(client_has_bytes(&a, 60000));
+    assert_true(client_has(&a, "HTTP/1.1 200 "));
+    assert_string_equal(f.seen, "POST /a;");
+    client_release(&a);
+    client_release(&b);
+}
+
 static void server__ends_a_slow_head_with_408(void **state)
 {
     (void)state;
@@ -252,6 +273,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(server__serves_nothing_behind_an_offending_head),
         CASE(server__delivers_a_refusal_while_the_body_still_comes),
+        CASE(server__bounds_the_memory_of_all_bodies_together),
         CASE(server__ends_a_slow_head_with_408),
         CASE(server__ends_a_dripping_body_with_408),
         CASE(server__closes_idle_connections_silently),
