@@ -1,0 +1,79 @@
+// Bun.serve with its own router and bun:sqlite. PORT and DB come from the environment.
+import { Database } from "bun:sqlite";
+
+let statements;
+
+function db() {
+  if (!statements) {
+    const connection = new Database(process.env.DB);
+    connection.run("pragma journal_mode = wal");
+    connection.run("pragma synchronous = full");
+    statements = {
+      user: connection.query("select id, name, email from users where id = ?1"),
+      order: connection.query(
+        "insert into orders(user_id, sku, qty, total_cents) values (?1, ?2, ?3, ?4) returning id",
+      ),
+    };
+  }
+  return statements;
+}
+
+const refuse = (status, detail) => Response.json({ status, detail }, { status });
+const text = (value) => typeof value === "string" && value.length >= 1 && value.length <= 64;
+const natural = (value, min) => Number.isSafeInteger(value) && value >= min;
+
+async function body(request) {
+  try {
+    return await request.json();
+  } catch {
+    return null;
+  }
+}
+
+async function greet(request) {
+  const input = await body(request);
+  if (!input || !text(input.name) || !Array.isArray(input.items) || input.items.length > 100) {
+    return refuse(400, "name and items are required");
+  }
+  let sum = 0;
+  for (const item of input.items) {
+    if (!Number.isSafeInteger(item)) return refuse(400, "items must be integers");
+    sum += item;
+  }
+  return Response.json({ greeting: "Hello, " + input.name + "!", sum });
+}
+
+function user(request) {
+  const id = Number(request.params.id);
+  if (!natural(id, 1)) return refuse(400, "id must be an integer");
+  const row = db().user.get(id);
+  return row ? Response.json(row) : refuse(404, "no such user");
+}
+
+async function order(request) {
+  const input = await body(request);
+  if (
+    !input ||
+    !natural(input.user_id, 1) ||
+    !text(input.sku) ||
+    !natural(input.qty, 1) ||
+    input.qty > 99 ||
+    !natural(input.price_cents, 0)
+  ) {
+    return refuse(400, "user_id, sku, qty and price_cents are required");
+  }
+  const total_cents = input.qty * input.price_cents;
+  const row = db().order.get(input.user_id, input.sku, input.qty, total_cents);
+  return Response.json({ id: row.id, total_cents });
+}
+
+Bun.serve({
+  hostname: "127.0.0.1",
+  port: Number(process.env.PORT),
+  routes: {
+    "/greet": { POST: greet },
+    "/users/:id": { GET: user },
+    "/orders": { POST: order },
+  },
+  fetch: () => refuse(404, "no such route"),
+});
