@@ -14,7 +14,7 @@ static void respond(struct http_exchange *x, int status, struct text type, struc
         {TEXT("X-Frame-Options"), TEXT("DENY")},
         {TEXT("Content-Security-Policy"),
          TEXT(
-             "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
+             "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self'; connect-src 'self'; img-src data:; "
              "base-uri 'none'; form-action 'none'; frame-ancestors 'none'")},
         {TEXT("Allow"), text_of(allow ? allow : "")},
     };

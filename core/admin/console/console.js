@@ -24,6 +24,10 @@ function bytes(n) {
   return n < 1024 * 1024 ? `${Math.round(n / 1024)} KB` : `${(n / 1024 / 1024).toFixed(1)} MB`;
 }
 
+function time(iso) {
+  return new Date(iso).toLocaleTimeString();
+}
+
 function showFailures(deploys) {
   const failed = deploys.filter((d) => !d.ok);
   byId("failures").hidden = failed.length === 0;
@@ -32,7 +36,7 @@ function showFailures(deploys) {
     box.className = "failure";
     const reason = document.createElement("pre");
     reason.textContent = d.message;
-    box.append(`${d.directory}, at ${d.step}, ${d.at}. What served before still serves.`, reason);
+    box.append(`${d.directory}, at ${d.step}, ${time(d.at)}. What served before still serves.`, reason);
     return box;
   }));
 }
@@ -40,8 +44,9 @@ function showFailures(deploys) {
 function showPlugins(plugins, deploys) {
   byId("plugins").replaceChildren(...plugins.map((p) => {
     const deploy = deploys.find((d) => d.plugin === p.name);
-    return row([p.name, code(p.generation), p.state, deploy ? deploy.at : "before this start",
-      deploy && deploy.ok ? `${deploy.took_ms} ms` : "", code(p.hash.slice(0, 12))]);
+    const took = deploy && (deploy.ok ? `${deploy.took_ms} ms` : "failed");
+    return row([p.name, code(p.generation), p.state, deploy ? time(deploy.at) : "before this start",
+      took ?? "", code(p.hash.slice(0, 12))]);
   }));
 }
 
