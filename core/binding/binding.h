@@ -23,6 +23,7 @@ struct binding_scope {
         *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
     int64_t cursor_tags[DB_CURSORS_MAX];
     int64_t last_tag;
+    int open_cursors;
 };
 
 struct binding {

@@ -75,6 +75,7 @@ static int hold(struct value_frame *f, struct binding_scope *scope, struct state
             continue;
         scope->cursors[i] = st;
         scope->cursor_tags[i] = ++scope->last_tag;
+        scope->open_cursors++;
         return i;
     }
     statement_release(st);
@@ -85,6 +86,7 @@ static void drop(struct binding_scope *scope, int slot)
 {
     statement_release(scope->cursors[slot]);
     scope->cursors[slot] = NULL;
+    scope->open_cursors--;
 }
 
 static int step(struct value_frame *f, struct binding_scope *scope, int slot)
@@ -223,7 +225,7 @@ static int db_run(struct value_frame *f, void *instance)
 
 static int db_finish(struct binding_scope *scope, bool commit, struct pn_error *err)
 {
-    for (int i = 0; i < DB_CURSORS_MAX; i++)
+    for (int i = 0; scope->open_cursors && i < DB_CURSORS_MAX; i++)
         if (scope->cursors[i])
             drop(scope, i);
     if (!scope->transaction)
