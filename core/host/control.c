@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RECONNECT_MS = 20, HEARTBEAT_MS = 100 };
+enum { RECONNECT_MS = 5, HEARTBEAT_MS = 100 };
 
 struct link {
     struct control *control;
@@ -75,11 +75,19 @@ static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint
         deployer_reply(link->control->deployer, link->worker, id, -(int)code, message);
 }
 
+static void on_reconnect(void *user);
+
+static void reconnect_soon(struct control *c)
+{
+    loop_timer_start(&c->reconnect, c->loop, RECONNECT_MS, false, on_reconnect, c);
+}
+
 static void on_closed(void *user, struct bus_peer *peer)
 {
     struct link *link = user;
     (void)peer;
     link->peer = NULL;
+    reconnect_soon(link->control);
     deployer_lost(link->control->deployer, link->worker);
 }
 
@@ -91,11 +99,12 @@ static void connect_worker(struct control *c, int worker)
     *link = (struct link){c, worker, NULL};
     host_worker_address(c->host, worker, &address);
     int fd = address_connect_start(&address, &pending, NULL);
-    if (fd < 0)
-        return;
-    link->peer = bus_peer_new(&c->bus, fd, &handlers, link);
+    if (fd >= 0)
+        link->peer = bus_peer_new(&c->bus, fd, &handlers, link);
     if (link->peer)
         deployer_joined(c->deployer, worker);
+    else
+        reconnect_soon(c);
 }
 
 static void on_reconnect(void *user)
@@ -323,7 +332,6 @@ static int start(struct control *c, int signal_fd, struct pn_error *err)
     if (rc != 0 || (rc = bus_init(&c->bus, c->loop, err)) != 0 ||
         (rc = loop_watch_start(&c->signals, c->loop, signal_fd, LOOP_READ, on_signal, c)) != 0 ||
         (rc = loop_timer_start(&c->heartbeat, c->loop, HEARTBEAT_MS, true, on_heartbeat, c)) != 0 ||
-        (rc = loop_timer_start(&c->reconnect, c->loop, RECONNECT_MS, true, on_reconnect, c)) != 0 ||
         (rc = start_admin(c, err)) != 0)
         return rc;
     on_reconnect(c);

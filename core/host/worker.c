@@ -214,14 +214,13 @@ static void obey_and_reply(struct worker *w, struct bus_peer *peer, enum bus_typ
                            struct text payload)
 {
     struct generation_spec spec;
-    struct pn_error err = {.code = 0};
-    int code = PN_EINVAL;
+    struct pn_error err;
     w->control = peer;
-    if (read_spec(payload, &spec))
-        code = obey(w, type, &spec, &err);
+    int code = read_spec(payload, &spec) ? obey(w, type, &spec, &err)
+                                         : pn_error_set(&err, PN_EINVAL, "the request is malformed");
     struct buffer *out = bus_begin(peer, BUS_REPLY, id);
     bus_put_number(out, (uint32_t)-code);
-    bus_put_text(out, text_of(err.message));
+    bus_put_text(out, text_of(code == 0 ? "" : err.message));
     bus_end(peer);
 }
 

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { VERIFY_WALL_MS = 10000, VERIFY_CPU_SECONDS = 5 };
+enum { VERIFY_WALL_MS = 10000, VERIFY_CPU_SECONDS = 5, REAP_MS = 50 };
 
 static void hash_migrations(const struct migration *list, size_t count, char hash[BUNDLE_HASH_SIZE])
 {
@@ -118,20 +118,37 @@ static _Noreturn void child_main(const struct verify_job *job, int out)
     _exit(written == (ssize_t)sizeof result ? 0 : 1);
 }
 
-static void reap(struct verifier *v)
+/* A process takes a while to go after its last word; whoever waits for the result need not. */
+static void reap_ended(struct verifier *v, int options)
 {
     int status;
-    while (waitpid(v->child, &status, 0) < 0 && errno == EINTR)
+    pid_t pid;
+    if (!v->ended)
+        return;
+    while ((pid = waitpid(v->ended, &status, options)) < 0 && errno == EINTR)
         continue;
+    if (pid != 0)
+        v->ended = 0;
+}
+
+static void let_go(struct verifier *v)
+{
+    v->ended = v->child;
     v->child = 0;
     loop_watch_stop(&v->watch);
     loop_timer_stop(&v->timer);
     close(v->pipe);
 }
 
+static void on_reap(void *user)
+{
+    reap_ended(user, WNOHANG);
+}
+
 static void finish(struct verifier *v, const char *problem)
 {
-    reap(v);
+    let_go(v);
+    loop_timer_start(&v->timer, v->loop, REAP_MS, false, on_reap, v);
     if (problem) {
         v->result = (struct verify_result){.code = PN_ELIMIT};
         snprintf(v->result.message, sizeof v->result.message, "%s", problem);
@@ -168,6 +185,8 @@ int verify_start(struct verifier *v, struct loop *loop, const struct verify_job 
     int ends[2];
     if (v->child)
         return pn_error_set(err, PN_EBUSY, "a verification is running");
+    loop_timer_stop(&v->timer);
+    reap_ended(v, 0);
     if (pipe2(ends, O_CLOEXEC) != 0)
         return pn_error_errno(err, PN_EIO, "cannot make a pipe");
     pid_t child = fork();
@@ -195,8 +214,11 @@ int verify_start(struct verifier *v, struct loop *loop, const struct verify_job 
 
 void verify_stop(struct verifier *v)
 {
+    loop_timer_stop(&v->timer);
+    reap_ended(v, 0);
     if (!v->child)
         return;
     kill(v->child, SIGKILL);
-    reap(v);
+    let_go(v);
+    reap_ended(v, 0);
 }

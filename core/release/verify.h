@@ -37,6 +37,7 @@ struct verifier {
     struct loop_watch watch;
     struct loop_timer timer;
     pid_t child; /* 0: idle */
+    pid_t ended; /* the one before, perhaps not reaped yet; 0: none */
     int pipe;
     size_t received;
     struct verify_result result;
