@@ -75,9 +75,9 @@ static bool decode_integer(struct decoder *d, const struct contract_type *type,
 {
     int64_t value = d->reader.integer;
     if (token == JSON_NUMBER) {
-        /* JSON Schema's reading: 1.0 and 1e2 are integers. 2^63 itself is not representable. */
+        /* JSON Schema's reading: 1.0 and 1e2 are integers. From 2^53 on a double no longer tells what was meant. */
         double number = d->reader.number;
-        if (number != floor(number) || number < -0x1p63 || number >= 0x1p63)
+        if (number != floor(number) || number <= -0x1p53 || number >= 0x1p53)
             return mismatch(d, type, at, token);
         value = (int64_t)number;
     } else if (token == JSON_BIG_INTEGER) {
@@ -191,7 +191,7 @@ static bool decode_member_value(struct decoder *d, const struct contract_type *t
     enum json_token token = json_reader_next(&d->reader);
     if (token == JSON_ERROR)
         return false;
-    if (token == JSON_NULL && type->nullable && type->optional) {
+    if (token == JSON_NULL && type->nullable && (type->optional || type->default_json.len)) {
         codec_push_null(d->L);
         return true;
     }

@@ -133,6 +133,10 @@ static bool resolve_universal(struct request *r)
 static bool resolve(struct request *r)
 {
     struct route_match match;
+    if (text_equal(r->http->target, TEXT("*"))) { /* with OPTIONS only: the host itself */
+        refuse_method(r, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        return false;
+    }
     if (resolve_universal(r))
         return false;
     if (r->target.plugin)
