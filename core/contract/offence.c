@@ -67,7 +67,7 @@ void contract_offend(struct contract_offences *o, const struct contract_path *at
     struct pn_error text;
     va_list args;
     va_start(args, expected);
-    vsnprintf(text.message, TEXT_MAX_SHOWN, expected, args);
+    vsnprintf(text.message, sizeof text.message, expected, args);
     va_end(args);
     struct buffer pointer = BUFFER_INIT;
     contract_path_write(at, &pointer);
