@@ -166,19 +166,21 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
                 struct generation **out, struct pn_error *err)
 {
     struct bundle bundle;
+    struct generation *g;
     int rc = bundle_open(&bundle, c->options.bundles_directory, spec->hash, err);
     if (rc == 0)
-        rc = generation_load(out, spec, &bundle, err);
+        rc = generation_load(&g, spec, &bundle, err);
     if (rc != 0)
         return rc;
-    struct generation *g = *out;
     if (!text_equal(g->definition.name, text_of(spec->plugin)))
         rc = pn_error_set(err, PN_EINVAL, "bundle '%s' holds plugin '%s', not '%s'", spec->hash,
                           g->definition.name.data, spec->plugin);
     else if (plugin_needs(&g->definition, TEXT("db")))
         rc = open_store(c, p, err);
     g->scope.store = p->store;
-    if (rc != 0)
+    if (rc == 0)
+        *out = g;
+    else
         generation_unref(g);
     return rc;
 }
@@ -225,7 +227,9 @@ int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, i
     if (rc != 0)
         return rc;
     *applied = 0;
-    if (count)
+    if (count && !p->prepared->scope.store)
+        rc = pn_error_set(err, PN_EINVAL, "'%s' has migrations but no database", spec->plugin);
+    else if (count)
         rc = migrations_apply(p->store, list, count, applied, err);
     free(list);
     return rc;
