@@ -63,13 +63,15 @@ static bool read_member(struct json_reader *r, struct active_entry *e)
         return copy_string(r, e->spec.hash, sizeof e->spec.hash);
     if (text_equal(name, TEXT("migrations")))
         return copy_string(r, e->migrations, sizeof e->migrations);
+    /* The name is gone with the next token. */
+    bool number = text_equal(name, TEXT("generation")), retired = text_equal(name, TEXT("retired"));
     enum json_token token = json_reader_next(r);
-    if (text_equal(name, TEXT("generation"))) {
+    if (number) {
         e->spec.number = r->integer;
         return token == JSON_INTEGER && r->integer > 0;
     }
     e->retired = token == JSON_TRUE;
-    return text_equal(name, TEXT("retired")) && (token == JSON_TRUE || token == JSON_FALSE);
+    return retired && (token == JSON_TRUE || token == JSON_FALSE);
 }
 
 static bool read_entry(struct json_reader *r, struct active *a)

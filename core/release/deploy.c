@@ -178,6 +178,7 @@ static void begin_publish(struct deployer *d)
 {
     struct pn_error err;
     begin_step(d, DEPLOY_PUBLISH);
+    size_t count = d->active.count;
     struct active_entry *entry = active_entry(&d->active, text_of(d->next.spec.plugin));
     if (!entry) {
         fail(d, PN_ENOMEM, "out of memory");
@@ -187,6 +188,7 @@ static void begin_publish(struct deployer *d)
     *entry = d->next;
     if (active_write(&d->active, d->options.active_path, d->options.durable, &err) != 0) {
         *entry = before;
+        d->active.count = count; /* an entry that was added for this one is no release */
         d->step = DEPLOY_PREPARE; /* so that what was prepared is discarded */
         fail(d, err.code, err.message);
         return;
@@ -284,13 +286,13 @@ static void on_verified(void *user, const struct verify_result *result)
     begin_prepare(d);
 }
 
-/* Is this very content what its plugin serves already? */
-static bool is_live(const struct deployer *d, const char *hash)
+/* The entry that serves this very content already, or NULL. Which plugin it is must be told: its directory is known by it. */
+static const struct active_entry *find_live(const struct deployer *d, const char *hash)
 {
     for (size_t i = 0; i < d->active.count; i++)
         if (!d->active.entries[i].retired && strcmp(d->active.entries[i].spec.hash, hash) == 0)
-            return true;
-    return false;
+            return &d->active.entries[i];
+    return NULL;
 }
 
 static const char *base_name(const char *directory)
@@ -322,7 +324,9 @@ static void stage(struct deployer *d)
     int rc = bundle_pack(d->current->directory, &d->archive, &err);
     if (rc == 0) {
         bundle_hash(buffer_text(&d->archive), d->next.spec.hash);
-        if (is_live(d, d->next.spec.hash)) {
+        const struct active_entry *live = find_live(d, d->next.spec.hash);
+        if (live && !d->options.owner(d->options.user, live->spec.plugin, d->current->directory)) {
+            d->next = *live;
             end_current(d, PN_EEXIST, "already live");
             return;
         }

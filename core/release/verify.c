@@ -26,25 +26,47 @@ static void hash_migrations(const struct migration *list, size_t count, char has
     buffer_release(&all);
 }
 
+/* Where a process with this id works. */
+static int scratch_path(char out[FILE_PATH_MAX], const char *directory, pid_t process,
+                        struct pn_error *err)
+{
+    char name[40];
+    snprintf(name, sizeof name, "verify-%ld.db", (long)process);
+    return file_join(out, FILE_PATH_MAX, directory, text_of(name), err);
+}
+
+/* The database and what SQLite puts beside it: a process that was killed leaves all of them. */
+static void remove_scratch(const char *path)
+{
+    static const char *const endings[] = {"", "-wal", "-shm", "-journal"};
+    char name[FILE_PATH_MAX + 16];
+    for (size_t i = 0; *path && i < sizeof endings / sizeof *endings; i++) {
+        snprintf(name, sizeof name, "%s%s", path, endings[i]);
+        unlink(name);
+    }
+}
+
 /* Applies them to a copy of the database, or to a new one where there is none yet. */
 static int try_migrations(const struct verify_job *job, const char *plugin,
                           const struct migration *list, size_t count, struct pn_error *err)
 {
-    char from[FILE_PATH_MAX], copy[FILE_PATH_MAX], name[PLUGIN_NAME_SIZE + 32];
+    char from[FILE_PATH_MAX], copy[FILE_PATH_MAX] = "", name[PLUGIN_NAME_SIZE + 32];
     struct store *store = NULL;
     snprintf(name, sizeof name, "%s.db", plugin);
     int rc = file_join(from, sizeof from, job->databases_directory, text_of(name), err);
-    snprintf(name, sizeof name, "verify-%ld.db", (long)getpid());
     if (rc == 0)
-        rc = file_join(copy, sizeof copy, job->temporary_directory, text_of(name), err);
-    if (rc == 0 && file_exists(from))
+        rc = scratch_path(copy, job->temporary_directory, getpid(), err);
+    if (rc != 0)
+        return rc;
+    remove_scratch(copy);
+    if (file_exists(from))
         rc = store_copy_file(from, copy, err);
     if (rc == 0)
         rc = store_open(&store, copy, STORE_HOME, NULL, err);
     if (rc == 0)
         rc = migrations_apply(store, list, count, NULL, err);
     store_close(store);
-    unlink(copy);
+    remove_scratch(copy);
     return rc;
 }
 
@@ -135,6 +157,7 @@ static void let_go(struct verifier *v)
 {
     v->ended = v->child;
     v->child = 0;
+    remove_scratch(v->scratch);
     loop_watch_stop(&v->watch);
     loop_timer_stop(&v->timer);
     close(v->pipe);
@@ -205,6 +228,8 @@ int verify_start(struct verifier *v, struct loop *loop, const struct verify_job 
     v->received = 0;
     v->done = done;
     v->user = user;
+    if (scratch_path(v->scratch, job->temporary_directory, child, NULL) != 0)
+        v->scratch[0] = 0; /* then the child could not make one either */
     if (loop_watch_start(&v->watch, loop, v->pipe, LOOP_READ, on_readable, v) == 0 &&
         loop_timer_start(&v->timer, loop, VERIFY_WALL_MS, false, on_timeout, v) == 0)
         return 0;

@@ -7,6 +7,7 @@
 #ifndef PINION_RELEASE_VERIFY_H
 #define PINION_RELEASE_VERIFY_H
 
+#include "base/file.h"
 #include "net/loop.h"
 #include "plugin/generation.h"
 
@@ -40,6 +41,7 @@ struct verifier {
     pid_t ended; /* the one before, perhaps not reaped yet; 0: none */
     int pipe;
     size_t received;
+    char scratch[FILE_PATH_MAX]; /* the child's copy of the database, removed when it has ended */
     struct verify_result result;
     verify_callback done;
     void *user;
