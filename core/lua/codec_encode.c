@@ -299,7 +299,7 @@ static void encode_value(struct encoder *e, const struct contract_type *type,
                         CODEC_OUTPUT_MAX);
         return;
     }
-    if (e->depth >= CONTRACT_DEPTH_MAX) {
+    if (e->depth >= CONTRACT_DEPTH_MAX && lua_istable(e->L, -1)) {
         contract_offend(e->offences, at, TEXT("a deeper one"), "at most %d levels",
                         CONTRACT_DEPTH_MAX);
         return;

@@ -9,7 +9,8 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { PATH_SHOWN = 256 };
+/* DEFINITION_BYTES_MAX bounds what tables that contain each other unfold to. */
+enum { PATH_SHOWN = 256, DEFINITION_BYTES_MAX = 16 * 1024 * 1024 };
 
 struct type_reader {
     lua_State *L;
@@ -149,6 +150,8 @@ static int read_choices(struct type_reader *r, struct contract_type *type)
             return refuse(r, "each choice of t.enum", "a string");
         choice.data = lua_tolstring(r->L, -1, &choice.len);
         choices[i] = arena_text(r->arena, choice);
+        if (!choices[i].data)
+            return PN_ENOMEM;
         lua_pop(r->L, 1);
     }
     type->choices = choices;
@@ -216,23 +219,40 @@ static int read_members(struct type_reader *r, struct contract_type *type)
     return contract_members_sort(members, count, r->err);
 }
 
+struct default_job {
+    const struct contract_type *type;
+    struct buffer json;
+    struct contract_offences offences;
+    bool fits;
+};
+
+/* (job*, value) protected: what it writes to is malloc'd, and encoding may raise. */
+static int encode_default(lua_State *L)
+{
+    struct default_job *job = lua_touserdata(L, 1);
+    job->fits = codec_encode(L, 2, job->type, &job->json, &job->offences);
+    return 0;
+}
+
 /* The default is kept as JSON and must itself fit the type; read last, when all other constraints are known. */
 static int read_default(struct type_reader *r, struct contract_type *type)
 {
-    struct buffer json = BUFFER_INIT;
-    struct contract_offences offences;
-    contract_offences_init(&offences);
-    int rc = 0;
-    if (codec_encode(r->L, -1, type, &json, &offences))
-        type->default_json = arena_text(r->arena, buffer_text(&json));
-    else
+    struct default_job job = {.type = type, .json = BUFFER_INIT};
+    contract_offences_init(&job.offences);
+    lua_pushcfunction(r->L, encode_default);
+    lua_pushlightuserdata(r->L, &job);
+    lua_pushvalue(r->L, -3);
+    int status = lua_pcall(r->L, 2, 0, 0), rc = 0;
+    if (status == LUA_OK && job.fits)
+        type->default_json = arena_text(r->arena, buffer_text(&job.json));
+    else if (status == LUA_OK)
         rc = pn_error_set(r->err, PN_EINVAL, "%s: the default does not fit the type: %s", r->path,
-                          buffer_text(&offences.list).data);
+                          buffer_text(&job.offences.list).data);
     if (rc == 0 && !type->default_json.data)
         rc = PN_ENOMEM;
-    contract_offences_release(&offences);
-    buffer_release(&json);
-    return rc;
+    contract_offences_release(&job.offences);
+    buffer_release(&job.json);
+    return status == LUA_OK ? rc : lua_error(r->L);
 }
 
 /* In the order they are read. */
@@ -336,6 +356,11 @@ const struct contract_type *define_type(lua_State *L, int index, struct arena *a
     if (depth > CONTRACT_DEPTH_MAX) {
         pn_error_set(err, PN_ELIMIT, "%s: types are nested more than %d deep", path,
                      CONTRACT_DEPTH_MAX);
+        return NULL;
+    }
+    if (arena->used > DEFINITION_BYTES_MAX) {
+        pn_error_set(err, PN_ELIMIT, "%s: the plugin's contracts take more than %d bytes", path,
+                     DEFINITION_BYTES_MAX);
         return NULL;
     }
     int top = lua_gettop(L);

@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+static const char raised_anchor = 0;
+
 struct iterator {
     int (*run)(struct value_frame *f, void *instance);
     void *instance;
@@ -193,6 +195,9 @@ static _Noreturn void raise(struct value_frame *f, int code, const char *message
     luaL_where(L, 1);
     lua_pushstring(L, message);
     lua_concat(L, 2);
+    /* Kept, so that no later message can come to lie at its address. */
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &raised_anchor);
     vm->raised_code = code;
     vm->raised_text = lua_tostring(L, -1);
     lua_error(L);
