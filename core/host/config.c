@@ -160,6 +160,9 @@ static bool read_member(struct config_reader *r, const char *prefix)
     char name[96];
     snprintf(name, sizeof name, "%s%s%.*s", prefix, *prefix ? "." : "",
              (int)(r->json.text.len > 40 ? 40 : r->json.text.len), r->json.text.data);
+    /* "limits.body" is how messages and tables name a member of an object, not a name of its own. */
+    if (r->json.text.len > 40 || memchr(r->json.text.data, '.', r->json.text.len))
+        return refuse(r, "there is no setting '%s'", name);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(numbers[i].name, name) == 0)
             return read_number(r, &numbers[i]);

@@ -180,15 +180,19 @@ static void watch_source(struct control *c, const struct source *source)
 static void scan(struct control *c, const char *directory)
 {
     struct pn_error err;
-    size_t found, before = c->sources.count;
+    size_t found;
     if (sources_scan(&c->sources, directory, &found, &err) != 0) {
         LOG(LOG_ERROR, "cannot read a plugin directory", LOG_STRING("directory", directory),
             LOG_STRING("error", err.message));
         return;
     }
-    for (size_t i = before; i < c->sources.count; i++) {
-        watch_source(c, c->sources.list[i]);
-        submit(c, c->sources.list[i]);
+    for (size_t i = 0; i < c->sources.count; i++) {
+        struct source *source = c->sources.list[i];
+        if (!source->arrived)
+            continue;
+        source->arrived = false;
+        watch_source(c, source);
+        submit(c, source);
     }
 }
 

@@ -40,6 +40,7 @@ static int add(struct sources *s, const char *directory, struct pn_error *err)
 {
     struct source *known = sources_by_directory(s, directory);
     if (known) {
+        known->arrived = known->arrived || known->gone;
         known->gone = false;
         return 0;
     }
@@ -49,6 +50,7 @@ static int add(struct sources *s, const char *directory, struct pn_error *err)
     if (!one)
         return pn_error_set(err, PN_ENOMEM, "out of memory");
     snprintf(one->directory, sizeof one->directory, "%s", directory);
+    one->arrived = true;
     s->list[s->count++] = one;
     return 0;
 }

@@ -99,6 +99,33 @@ static struct watched *new_watched(struct watch *w)
     return one;
 }
 
+static void forget(struct watch *w, int descriptor)
+{
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->watched[i]->descriptor != descriptor)
+            continue;
+        free(w->watched[i]);
+        w->watched[i] = w->watched[--w->count];
+        return;
+    }
+}
+
+static bool is_below(const char *path, const char *root)
+{
+    size_t len = strlen(root);
+    return strncmp(path, root, len) == 0 &&
+           (path[len] == '/' || path[len] == 0 || (len && root[len - 1] == '/'));
+}
+
+/* A plugin's directory may lie in a folder that is watched too: its changes are its own. */
+static int deepest_root(const struct watch *w, const char *path, int root)
+{
+    for (int i = 0; i < w->root_count; i++)
+        if (is_below(path, w->roots[i]) && strlen(w->roots[i]) > strlen(w->roots[root]))
+            root = i;
+    return root;
+}
+
 static int watch_directory(struct watch *w, int root, const char *path, int depth,
                            struct pn_error *err);
 
@@ -138,7 +165,7 @@ static int watch_directory(struct watch *w, int root, const char *path, int dept
     if (!one)
         return pn_error_set(err, PN_ENOMEM, "out of memory");
     one->descriptor = descriptor;
-    one->root = root;
+    one->root = deepest_root(w, path, root);
     snprintf(one->path, sizeof one->path, "%s", path);
     return watch_children(w, root, path, depth, err);
 }
@@ -206,7 +233,7 @@ static void take_event(struct watch *w, const struct inotify_event *event)
     }
     struct watched *one = find(w, event->wd);
     if (one && event->mask & IN_IGNORED)
-        one->descriptor = -1;
+        forget(w, event->wd);
     else if (one && matters(event))
         take_change(w, one, event);
 }
