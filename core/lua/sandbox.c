@@ -213,6 +213,15 @@ static bool find_prelude(const char *name, struct text *content)
     return false;
 }
 
+void sandbox_load(lua_State *L, struct text content, const char *chunk)
+{
+    /* Lua's own message for this names no file. */
+    if (content.len && content.data[0] == LUA_SIGNATURE[0])
+        luaL_error(L, "%s:1: this is compiled Lua: a plugin is source text", chunk + 1);
+    if (luaL_loadbufferx(L, content.data, content.len, chunk, "t") != LUA_OK)
+        lua_error(L);
+}
+
 /* Pushes the module's function; `name` is not loaded yet. */
 static void push_module(lua_State *L, const char *name)
 {
@@ -228,8 +237,7 @@ static void push_module(lua_State *L, const char *name)
     else
         luaL_error(L, "module '%s' not found: a plugin can require its own files and 'pinion'",
                    name);
-    if (luaL_loadbufferx(L, content.data, content.len, chunk, "t") != LUA_OK)
-        lua_error(L);
+    sandbox_load(L, content, chunk);
 }
 
 static int require(lua_State *L)

@@ -89,8 +89,7 @@ static int run_init(lua_State *L)
     if (!vm->source.find(vm->source.user, TEXT("init.lua"), &content))
         return luaL_error(L, "%s/init.lua: there is no such file", vm->source.plugin);
     snprintf(chunk, sizeof chunk, "=%.100s/init.lua", vm->source.plugin);
-    if (luaL_loadbufferx(L, content.data, content.len, chunk, "t") != LUA_OK)
-        return lua_error(L);
+    sandbox_load(L, content, chunk);
     lua_call(L, 0, 1);
     job->rc = define_read(L, job->definition, job->err);
     return 0;

@@ -142,7 +142,8 @@ static void fail(struct deployer *d, int code, const char *message)
 {
     if (d->step == DEPLOY_PREPARE || d->step == DEPLOY_MIGRATE)
         ask_all(d, FLEET_DISCARD);
-    end_current(d, code, message);
+    /* In a report PN_EEXIST means "already live"; what a step fails with, such as a route that is taken, is never that. */
+    end_current(d, code == PN_EEXIST ? PN_EDENIED : code, message);
 }
 
 static void on_step_timeout(void *user)
