@@ -126,21 +126,26 @@ static void end_connection(struct connection *c)
     }
     release_input(c);
     c->state = CONNECTION_LINGERING;
+    c->has_more = true;
     connection_set_deadline(c, c->server->limits.linger_ms);
 }
 
 static void discard_input(struct connection *c)
 {
     char waste[HTTP_BLOCK_SIZE];
-    ssize_t n = recv(c->fd, waste, sizeof waste, 0);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n > 0) {
+    c->has_more = false;
+    while (c->lingered <= HTTP_LINGER_BYTES) {
+        ssize_t n = recv(c->fd, waste, sizeof waste, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0 && errno == EAGAIN)
+            return;
+        if (n <= 0)
+            break;
         c->server->stats.bytes_in += (uint64_t)n;
         c->lingered += (size_t)n;
     }
-    if (n <= 0 || c->lingered > HTTP_LINGER_BYTES)
-        connection_close(c);
+    connection_close(c);
 }
 
 static void refuse(struct connection *c, int status, const char *reason)
@@ -296,8 +301,10 @@ static bool is_willing(const struct connection *c)
 static void serve(struct connection *c)
 {
     unsigned count = 0;
+    c->is_behind = false;
     while (is_willing(c)) {
         if (count++ == HTTP_REQUESTS_PER_TICK) {
+            c->is_behind = true;
             server_post_ready(c);
             break;
         }
@@ -312,7 +319,7 @@ static unsigned wanted_events(const struct connection *c)
         return LOOP_WRITE;
     if (c->is_ended || (c->state == CONNECTION_HANDLING && c->work && c->end == c->in_cap))
         return 0;
-    return LOOP_READ;
+    return LOOP_READ | LOOP_EDGE;
 }
 
 /* Gives memory back and decides what to wait for; ends what has nothing to wait for. */
@@ -343,8 +350,13 @@ static void advance(struct connection *c)
     if (!c->is_blocked)
         output_flush(c);
     rest(c);
-    if (is_open(c) && loop_watch_modify(&c->watch, wanted_events(c)) < 0)
+    if (!is_open(c))
+        return;
+    unsigned wanted = wanted_events(c);
+    if (loop_watch_modify(&c->watch, wanted) < 0)
         connection_close(c);
+    else if (c->has_more && (wanted & LOOP_READ))
+        server_post_ready(c);
 }
 
 /* Takes what the kernel has; false: nothing came. */
@@ -360,7 +372,9 @@ static bool receive(struct connection *c)
             refuse(c, 503, "too much is being received at once");
         return false;
     }
-    ssize_t n = recv(c->fd, c->in + c->end, c->in_cap - c->end, 0);
+    size_t room = c->in_cap - c->end;
+    ssize_t n = recv(c->fd, c->in + c->end, room, 0);
+    c->has_more = n == (ssize_t)room || (n < 0 && errno == EINTR);
     if (n > 0) {
         c->end += (size_t)n;
         c->server->stats.bytes_in += (uint64_t)n;
@@ -408,12 +422,18 @@ static void on_event(void *user, unsigned ready)
 {
     struct connection *c = user;
     c->busy++;
-    if (c->state == CONNECTION_LINGERING)
+    if (c->is_ready) {
+        c->has_more = true; /* it has more than enough for now; its turn comes */
+    } else if (c->state == CONNECTION_LINGERING) {
         discard_input(c);
-    else if (c->is_blocked)
+    } else if (c->is_blocked) {
         write_on(c, ready);
-    else if (!c->is_ready && (receive(c) || is_open(c))) /* a ready one has more than enough */
+    } else {
+        receive(c);
+        /* The end may have come together with data: a short read does not show it. */
+        c->has_more = c->has_more || ((ready & LOOP_CLOSED) && !c->is_ended);
         advance(c);
+    }
     tell_gone(c);
     connection_leave(c);
 }
@@ -442,7 +462,14 @@ void connection_answered(struct connection *c)
 void connection_process(struct connection *c)
 {
     c->busy++;
-    advance(c);
+    if (c->state == CONNECTION_LINGERING) {
+        discard_input(c);
+    } else {
+        if (c->has_more && !c->is_blocked && !c->is_behind)
+            receive(c);
+        advance(c);
+    }
+    tell_gone(c);
     connection_leave(c);
 }
 
@@ -487,7 +514,7 @@ static struct connection *adopt(struct http_server *s, int fd)
     c->server = s;
     c->fd = fd;
     c->keeps_alive = true;
-    if (loop_watch_start(&c->watch, s->loop, fd, LOOP_READ, on_event, c) < 0) {
+    if (loop_watch_start(&c->watch, s->loop, fd, LOOP_READ | LOOP_EDGE, on_event, c) < 0) {
         server_give_connection(s, c);
         return NULL;
     }

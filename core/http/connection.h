@@ -70,6 +70,8 @@ struct connection {
     int fd;                 /* -1: closed */
     uint8_t state;
     bool in_handler, is_answered, is_blocked, is_closing, is_ended, is_ready, has_served;
+    bool has_more;  /* the kernel may hold input that no event will tell of again */
+    bool is_behind; /* whole requests are buffered beyond what one tick serves */
     bool keeps_alive, is_old; /* what the present request wants; HTTP/1.0 */
     bool is_head;
     unsigned busy;

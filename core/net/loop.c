@@ -219,6 +219,8 @@ static void on_event(int fd, short what, void *user)
         ready |= LOOP_READ;
     if (what & EV_WRITE)
         ready |= LOOP_WRITE;
+    if (what & EV_CLOSED)
+        ready |= LOOP_CLOSED;
     w->fn(w->user, ready);
 }
 
@@ -232,6 +234,8 @@ static int watch_add(struct loop_watch *w, unsigned interest)
         what |= EV_READ;
     if (interest & LOOP_WRITE)
         what |= EV_WRITE;
+    if (interest & LOOP_EDGE)
+        what |= EV_ET | EV_CLOSED;
     struct event *ev = watch_event(w);
     if (event_assign(ev, w->loop->base, w->fd, what, on_event, w) < 0 || event_add(ev, NULL) < 0) {
         w->interest = 0;

@@ -54,8 +54,14 @@ enum { LOOP_HOOKS_MAX = 8 };
 int loop_on_tick(struct loop *loop, loop_callback fn, void *user);
 void loop_off_tick(struct loop *loop, loop_callback fn, void *user);
 
-/* Descriptors. The watch does not own `fd`: stop first, then close. Level-triggered. */
-enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+/*
+ * Descriptors. The watch does not own `fd`: stop first, then close. Level-triggered, unless
+ * LOOP_EDGE is among the interest: then a callback comes only when something new has happened, so
+ * it must read until the kernel has no more, or remember that it did not; LOOP_CLOSED tells that
+ * the other end has stopped sending, behind what can still be read. Changing the interest reports
+ * anew what is there.
+ */
+enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_EDGE = 4, LOOP_CLOSED = 8 };
 enum { LOOP_EVENT_SIZE = 128 };
 typedef void (*loop_watch_callback)(void *user,
                                     unsigned ready); /* an error or hang-up is reported as both */

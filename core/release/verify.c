@@ -118,10 +118,12 @@ void verify_bundle(const struct verify_job *job, struct verify_result *out)
         snprintf(out->message, sizeof out->message, "%s", err.message);
 }
 
-static void limit(int what, rlim_t value)
+static void limit_child(void)
 {
-    struct rlimit l = {value, value};
-    setrlimit(what, &l);
+    const struct rlimit cpu = {VERIFY_CPU_SECONDS, VERIFY_CPU_SECONDS};
+    const struct rlimit core = {0, 0};
+    setrlimit(RLIMIT_CPU, &cpu);
+    setrlimit(RLIMIT_CORE, &core);
 }
 
 /* Never returns. The parent's loop, sockets and databases are not touched. */
@@ -132,8 +134,7 @@ static _Noreturn void child_main(const struct verify_job *job, int out)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGTERM, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    limit(RLIMIT_CPU, VERIFY_CPU_SECONDS);
-    limit(RLIMIT_CORE, 0);
+    limit_child();
     struct verify_result result;
     verify_bundle(job, &result);
     ssize_t written = write(out, &result, sizeof result); /* less than PIPE_BUF: all or nothing */
