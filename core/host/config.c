@@ -231,15 +231,17 @@ int config_read_file(struct host_config *c, const char *path, struct pn_error *e
     return rc;
 }
 
-static int default_admin(struct host_config *c, struct pn_error *err)
+/* The admin address has no login: only this machine may reach it. */
+static int check_admin(const struct address *a, struct pn_error *err)
 {
-    char text[ADDRESS_TEXT_SIZE];
-    if (c->dev)
-        return address_parse(&c->admin, TEXT("127.0.0.1:8081"), err);
-    int wanted = snprintf(text, sizeof text, "unix:%s/run/admin.sock", c->data);
-    if (wanted < 0 || (size_t)wanted >= sizeof text)
-        return pn_error_set(err, PN_ELIMIT, "the data directory's path '%s' is too long", c->data);
-    return address_parse(&c->admin, text_of(text), err);
+    struct text host = text_of(a->host);
+    if (a->is_unix || text_starts_with(host, TEXT("127.")) || text_equal(host, TEXT("::1")) ||
+        text_equal(host, TEXT("localhost")))
+        return 0;
+    return pn_error_set(err, PN_EINVAL,
+                        "the admin address is for this machine only: a loopback address or a "
+                        "Unix socket, not '%s'",
+                        a->host);
 }
 
 int config_complete(struct host_config *c, struct pn_error *err)
@@ -248,5 +250,8 @@ int config_complete(struct host_config *c, struct pn_error *err)
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         c->workers = cores < 1 ? 1 : cores > CONFIG_WORKERS_MAX ? CONFIG_WORKERS_MAX : cores;
     }
-    return c->admin_given ? 0 : default_admin(c, err);
+    if (c->admin_given)
+        return check_admin(&c->admin, err);
+    return address_parse(&c->admin,
+                         c->dev ? TEXT("127.0.0.1:8081") : TEXT("unix:" CONFIG_ADMIN_SOCKET), err);
 }

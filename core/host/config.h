@@ -12,6 +12,8 @@
 #include "http/limits.h"
 #include "net/address.h"
 
+#define CONFIG_ADMIN_SOCKET "admin.sock"
+
 enum { CONFIG_WORKERS_MAX = 64, CONFIG_DIRECTORIES_MAX = 256 };
 
 /* Plain data: it is copied into the shared slab. */
@@ -43,7 +45,10 @@ int config_read_file(struct host_config *c, const char *path, struct pn_error *e
 
 int config_add_directory(struct host_config *c, struct text directory, struct pn_error *err);
 
-/* Fills what depends on the rest: the admin address, the number of workers. */
+/*
+ * Fills what depends on the rest: the number of workers, and the admin address. In production that
+ * is CONFIG_ADMIN_SOCKET inside the data directory's run folder, once that is known.
+ */
 int config_complete(struct host_config *c, struct pn_error *err);
 
 #endif

@@ -46,6 +46,8 @@ int process_begin(const struct host *h, const char *name, struct slot *slot)
 {
     sigset_t mine;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != SLAB_GET(h->slab->supervisor_pid))
+        _exit(0); /* the supervisor died before this process could ask to die with it */
     prctl(PR_SET_NAME, name);
     log_start(h->config->log_format, (enum log_level)h->config->settings.log_level, name);
     random_reseed();
@@ -53,9 +55,8 @@ int process_begin(const struct host *h, const char *name, struct slot *slot)
     SLAB_SET(slot->heartbeat, clock_monotonic());
     SLAB_SET(slot->state, SLOT_STARTING);
     signal(SIGPIPE, SIG_IGN);
-    signal(
-        SIGINT,
-        SIG_IGN); /* a terminal's ^C reaches the whole group; the supervisor passes it on as TERM */
+    /* A terminal's ^C reaches the whole group; the supervisor passes it on as TERM. */
+    signal(SIGINT, SIG_IGN);
     sigemptyset(&mine);
     sigaddset(&mine, SIGTERM);
     sigaddset(&mine, SIGHUP);

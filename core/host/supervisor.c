@@ -112,6 +112,16 @@ static void take_signals(struct supervisor *s)
     s->signal_fd = signalfd(-1, &mine, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/* The socket's path is absolute, so that "pinion status" finds it from any directory. */
+static int place_admin(struct supervisor *s, struct pn_error *err)
+{
+    struct host_config *c = &s->config;
+    if (c->dev || c->admin_given)
+        return 0;
+    return file_join(c->admin.path, sizeof c->admin.path, s->host.paths.run,
+                     TEXT(CONFIG_ADMIN_SOCKET), err);
+}
+
 static int prepare(struct supervisor *s, const struct host_config *config, struct pn_error *err)
 {
     struct host *h = &s->host;
@@ -120,8 +130,8 @@ static int prepare(struct supervisor *s, const struct host_config *config, struc
     h->config = &s->config;
     if ((rc = check_directories(config, err)) != 0 ||
         (rc = host_paths_init(&h->paths, config->data, err)) != 0 ||
-        (rc = lock_data(s, err)) != 0 || (rc = check_active(h, err)) != 0 ||
-        (rc = listen_all(h, err)) != 0)
+        (rc = place_admin(s, err)) != 0 || (rc = lock_data(s, err)) != 0 ||
+        (rc = check_active(h, err)) != 0 || (rc = listen_all(h, err)) != 0)
         return rc;
     h->slab = slab_new(err);
     if (!h->slab)
@@ -136,11 +146,8 @@ static int prepare(struct supervisor *s, const struct host_config *config, struc
 
 static void spawn(struct supervisor *s, struct child *c)
 {
-    pid_t parent = getpid();
     pid_t pid = fork();
     if (pid == 0) {
-        if (getppid() != parent)
-            _exit(0); /* the supervisor died before we could ask to die with it */
         close(s->signal_fd);
         close(s->lock_fd); /* so that the lock ends with the supervisor */
         if (c->worker < 0)

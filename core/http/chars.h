@@ -9,8 +9,7 @@
 enum {
     HTTP_CHAR_TOKEN = 1, /* RFC 9110, 5.6.2: method and field names */
     HTTP_CHAR_VALUE = 2, /* field values: tab, space, visible, 0x80 and above */
-    HTTP_CHAR_PATH =
-        4, /* visible ASCII without what only confuses: " # < > \ and '?' which ends it */
+    HTTP_CHAR_PATH = 4,  /* visible ASCII without " # < > \ and without '?', which ends it */
     HTTP_CHAR_QUERY = 8, /* visible ASCII without " # < > */
     HTTP_CHAR_HOST = 16  /* letters, digits, '-', '.', '_', '~' */
 };

@@ -113,8 +113,8 @@ static void abort_connection(struct connection *c)
 
 /*
  * The last answer is out. A socket closed with unread input sends a reset, which may overtake the
- * answer; so unless the
- * client itself ended the talk, input is read and thrown away for a while (RFC 9112, 9.6).
+ * answer; so unless the client itself ended the talk, input is read and thrown away for a while
+ * (RFC 9112, 9.6).
  */
 static void end_connection(struct connection *c)
 {

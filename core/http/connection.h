@@ -1,17 +1,14 @@
 /*
  * Connection: one client's socket and the request that goes on there; for this room only.
  *
- * States: idle → head → (body →) handling → idle …, and lingering before the end. `is_blocked`
- * lies across them: an answer
- * waits for the client to read, and nothing is parsed meanwhile. `is_closing`: the last answer was
- * written.
+ * States: idle → head → (body →) handling → idle …, and lingering before the end. `is_blocked` lies
+ * across them: an answer waits for the client to read, and nothing is parsed meanwhile.
+ * `is_closing`: the last answer was written.
  * Memory: an idle connection owns its struct only; input (struct http_work) and output (16 KiB)
- * come from the server's
- * free lists when bytes come and go back when they are gone.
+ * come from the server's free lists when bytes come and go back when they are gone.
  * Life: entry points (events, sweeps, answers) hold `busy`; closing marks, and connection_leave
- * frees when nobody is inside
- * and no handler still owes an answer. Every entry point calls connection_leave last and then
- * forgets the pointer.
+ * frees when nobody is inside and no handler still owes an answer. Every entry point calls
+ * connection_leave last and then forgets the pointer.
  */
 #ifndef PINION_HTTP_CONNECTION_H
 #define PINION_HTTP_CONNECTION_H

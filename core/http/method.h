@@ -17,8 +17,8 @@ enum http_method {
     HTTP_METHODS /* how many; also "none of them" */
 };
 
-enum http_method http_method_parse(
-    struct text name); /* case-sensitive, as the RFC wants; HTTP_METHODS: unknown */
+/* Case-sensitive, as the RFC wants; HTTP_METHODS: unknown. */
+enum http_method http_method_parse(struct text name);
 struct text http_method_name(enum http_method method);
 
 #endif

@@ -3,9 +3,8 @@
 #include <stdlib.h>
 
 /*
- * Free lists, last in first out, so that the memory a request uses is still in the cache. In
- * builds that look for
- * mistakes nothing is kept: the sanitizer sees every use after the end.
+ * Free lists, last in first out, so that the memory a request uses is still in the cache. In builds
+ * that look for mistakes nothing is kept: the sanitizer sees every use after the end.
  */
 #ifdef PINION_POISON
 enum { KEEP_BUFFERS = 0, KEEP_CONNECTIONS = 0 };

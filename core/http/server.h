@@ -26,8 +26,8 @@ typedef void (*http_handler)(void *user, struct http_exchange *x);
 typedef void (*http_gone_callback)(void *user, struct http_exchange *x);
 
 const struct http_request *http_exchange_request(struct http_exchange *x);
-struct text http_exchange_peer(
-    struct http_exchange *x); /* "192.0.2.1", "unix"; as long as the request */
+/* "192.0.2.1" or "unix"; valid as long as the request. */
+struct text http_exchange_peer(struct http_exchange *x);
 
 /* One slot for whoever answers. */
 void http_exchange_set_user(struct http_exchange *x, void *user);

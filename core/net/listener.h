@@ -3,8 +3,8 @@
  *
  * Accepts in small batches, so that idle sibling processes get their share. When descriptors run
  * out it pauses for 100 ms and logs so at most once a minute. Accepted sockets do not block, are
- * close-on-exec and have
- * TCP_NODELAY. The listening descriptor is borrowed and must stay open until listener_stop.
+ * close-on-exec and have TCP_NODELAY. The listening descriptor is borrowed and must stay open until
+ * listener_stop.
  */
 #ifndef PINION_NET_LISTENER_H
 #define PINION_NET_LISTENER_H

@@ -36,8 +36,8 @@ struct loop {
 
 /*
  * No changelist: a connection's interest does not change while it is well, so there is nothing to
- * save, and without it
- * a descriptor leaves epoll before it is closed even when another process holds a copy.
+ * save, and without it a descriptor leaves epoll before it is closed even when another process
+ * holds a copy.
  */
 static struct event_base *base_new(void)
 {

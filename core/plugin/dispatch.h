@@ -27,8 +27,8 @@ struct dispatcher {
     struct catalogue *catalogue;
     struct executor *executor;
     void *user;
-    bool (*starting)(
-        void *user); /* nothing was published yet: unknown addresses are 503, not 404 */
+    /* Nothing was published yet: unknown addresses are 503, not 404. */
+    bool (*starting)(void *user);
     /* False: it cannot be reached now. True: dispatch_answer will be called for the exchange. */
     bool (*forward)(void *user, const struct dispatch_forward *f);
 };

@@ -224,8 +224,8 @@ void deployer_reply(struct deployer *d, int worker, uint32_t ticket, int code, s
         fail(d, code, text);
         return;
     }
-    if (code !=
-        0) /* published is published: the others serve it, and this worker keeps what it had */
+    /* Published is published: the others serve it, and this worker keeps what it had. */
+    if (code != 0)
         LOG(LOG_ERROR, "a worker cannot serve what was published", LOG_INT("worker", worker),
             LOG_STRING("error", text));
     d->waiting &= ~bit;

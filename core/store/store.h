@@ -67,8 +67,8 @@ bool store_in_transaction(const struct store *s);
  * from being reset: bound it by the call's deadline.
  */
 struct snapshot;
-struct snapshot *store_snapshot_pin(
-    struct store *s); /* of the last read; NULL when nothing was read yet */
+/* Of the last read; NULL when nothing was read yet. */
+struct snapshot *store_snapshot_pin(struct store *s);
 void store_snapshot_unpin(struct store *s, struct snapshot *snapshot); /* NULL is fine */
 void store_snapshot_use(struct store *s, struct snapshot *pinned); /* NULL: the current one again */
 void store_snapshot_end(struct store *s);

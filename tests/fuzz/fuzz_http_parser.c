@@ -1,10 +1,9 @@
 /*
  * libFuzzer: a request head and, behind it, a chunked body, read in one piece and in pieces.
  *
- * Property: the verdict, the length and the decoded bytes do not depend on how the input was
- * split. The first byte of the
- * input chooses the split. Each piece stands in memory of its own size, so that AddressSanitizer
- * sees every step beyond.
+ * Property: the verdict, the length and the decoded bytes do not depend on how the input was split.
+ * The first byte of the input chooses the split. Each piece stands in memory of its own size, so
+ * that AddressSanitizer sees every step beyond.
  */
 #include "http/chunked.h"
 #include "http/parser.h"

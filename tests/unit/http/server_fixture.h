@@ -1,7 +1,7 @@
 /*
  * A real server on a loopback port with a handler that speaks a few paths, and clients on the same
- * thread: the loop is
- * turned one tick at a time until something is seen, or two seconds have passed.
+ * thread: the loop is turned one tick at a time until something is seen, or two seconds have
+ * passed.
  */
 #ifndef PINION_TEST_SERVER_FIXTURE_H
 #define PINION_TEST_SERVER_FIXTURE_H
