@@ -177,8 +177,15 @@ void value_push_iterator(struct value_frame *f, int (*run)(struct value_frame *f
                          void *instance, int64_t tag)
 {
     lua_State *L = state(f);
-    struct iterator *it = lua_newuserdatauv(L, sizeof *it, 0);
+    int arguments = lua_gettop(L);
+    luaL_checkstack(L, 4, "values");
+    struct iterator *it = lua_newuserdatauv(L, sizeof *it, arguments);
     *it = (struct iterator){run, instance};
+    /* Its steps may borrow the texts that it was made from, which end with this call unless it holds them. */
+    for (int i = 1; i <= arguments; i++) {
+        lua_pushvalue(L, i);
+        lua_setiuservalue(L, -2, i);
+    }
     lua_pushinteger(L, tag);
     lua_pushcclosure(L, run_iterator, 2);
 }
