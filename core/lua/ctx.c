@@ -44,6 +44,7 @@ static int ctx_fail(lua_State *L)
     if (!declared)
         return luaL_error(L, "ctx:fail: '%s' does not declare an error '%s'",
                           call->capability->address.data, code.data);
+    call->failure = NULL; /* of an earlier ctx:fail that was caught: its details are overwritten here */
     buffer_clear(call->out);
     if (!lua_isnoneornil(L, 3) && !codec_encode(L, 3, &codec_any, call->out, call->offences)) {
         contract_offences_clear(call->offences);
