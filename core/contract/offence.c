@@ -24,9 +24,20 @@ void contract_offences_clear(struct contract_offences *o)
     o->count = 0;
 }
 
-/* RFC 6901: '~' is ~0 and '/' is ~1. */
+static struct text cut(struct text t)
+{
+    if (t.len <= TEXT_MAX_SHOWN)
+        return t;
+    t.len = TEXT_MAX_SHOWN;
+    while (t.len && ((unsigned char)t.data[t.len] & 0xC0) == 0x80)
+        t.len--;
+    return t;
+}
+
+/* RFC 6901: '~' is ~0 and '/' is ~1. A sender's long name is not echoed whole in each offence below it. */
 static void write_name(struct text name, struct buffer *out)
 {
+    name = cut(name);
     for (size_t i = 0; i < name.len; i++) {
         if (name.data[i] == '~')
             buffer_append(out, "~0", 2);
@@ -47,16 +58,6 @@ void contract_path_write(const struct contract_path *path, struct buffer *out)
         write_name(path->name, out);
     else
         buffer_append_uint64(out, path->index);
-}
-
-static struct text cut(struct text t)
-{
-    if (t.len <= TEXT_MAX_SHOWN)
-        return t;
-    t.len = TEXT_MAX_SHOWN;
-    while (t.len && ((unsigned char)t.data[t.len] & 0xC0) == 0x80)
-        t.len--;
-    return t;
 }
 
 void contract_offend(struct contract_offences *o, const struct contract_path *at, struct text got,
