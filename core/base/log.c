@@ -5,7 +5,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { LINE_MAX_BYTES = 8192, LINE_TAIL = 2 };
+enum {
+    LINE_MAX_BYTES = 8192,
+    LINE_TAIL = 2,
+    QUOTED_ROOM = 8 /* for one more character: an escape of 6 bytes, or 4 of UTF-8 begun, and the closing quote */
+};
 
 static struct {
     enum log_format format;
@@ -50,9 +54,14 @@ bool log_level_parse(struct text name, enum log_level *out)
     return false;
 }
 
+static size_t room_of(const struct line *l)
+{
+    return sizeof l->data - LINE_TAIL - l->len;
+}
+
 static void put(struct line *l, const char *data, size_t len)
 {
-    size_t room = sizeof l->data - LINE_TAIL - l->len;
+    size_t room = room_of(l);
     if (len > room)
         len = room;
     memcpy(l->data + l->len, data, len);
@@ -64,10 +73,22 @@ static void put_string(struct line *l, const char *s)
     put(l, s, strlen(s));
 }
 
-/* The JSON escapes serve logfmt's quoted values as well. */
+/* As much of `t` as `most` bytes hold, whole characters only. */
+static struct text cut(struct text t, size_t most)
+{
+    if (t.len <= most)
+        return t;
+    t.len = most;
+    while (t.len && ((unsigned char)t.data[t.len] & 0xC0) == 0x80)
+        t.len--;
+    return t;
+}
+
+/* The JSON escapes serve logfmt's quoted values as well. What does not fit is left out, the closing quote never. */
 static void put_quoted(struct line *l, struct text t)
 {
     put(l, "\"", 1);
+    t = cut(t, room_of(l));
     bool utf8 = text_is_utf8(t);
     for (size_t i = 0; i < t.len; i++) {
         unsigned char c = (unsigned char)t.data[i];
@@ -80,6 +101,9 @@ static void put_quoted(struct line *l, struct text t)
             snprintf(escaped, sizeof escaped, "\\u%04x", c);
         else
             snprintf(escaped, sizeof escaped, "%c", c);
+        bool begins = !utf8 || (c & 0xC0) != 0x80;
+        if (begins && room_of(l) < QUOTED_ROOM)
+            break;
         put_string(l, escaped);
     }
     put(l, "\"", 1);
@@ -121,6 +145,8 @@ static void put_text(struct line *l, const char *key, struct text value)
 static void put_field(struct line *l, const struct log_field *f)
 {
     char number[32];
+    if (room_of(l) < strlen(f->key) + sizeof number + QUOTED_ROOM)
+        return; /* half a field would spoil the line for whoever parses it */
     if (f->kind == LOG_KIND_TEXT) {
         put_text(l, f->key, f->text);
         return;
