@@ -2,6 +2,8 @@
 
 #include "lua/codec.h"
 
+enum { MESSAGE_MAX = 64 * 1024 }; /* bytes kept of what a plugin raised, which may be as large as its memory */
+
 static int finish(lua_State *L, int status, lua_KContext context)
 {
     (void)status;
@@ -83,7 +85,7 @@ static void describe_error(struct call *call, lua_State *thread)
     if (lua_type(thread, -1) == LUA_TSTRING) {
         struct text text;
         text.data = lua_tolstring(thread, -1, &text.len);
-        buffer_append_text(call->message, text);
+        buffer_append(call->message, text.data, text.len < MESSAGE_MAX ? text.len : MESSAGE_MAX);
         if (text.data == vm->raised_text)
             call->code = vm->raised_code;
     } else {

@@ -110,6 +110,18 @@ static void encode_number(struct encoder *e, const struct contract_type *type,
     contract_check_number(type, value, at, e->offences);
 }
 
+static void offend_size(struct encoder *e, const struct contract_path *at)
+{
+    contract_offend(e->offences, at, TEXT("a larger one"), "an answer of at most %d bytes",
+                    CODEC_OUTPUT_MAX);
+}
+
+/* Asked before a text is written: one alone may be as large as all the plugin's memory, and six times that in escapes. */
+static bool fits(const struct encoder *e, struct text value)
+{
+    return e->out->len <= CODEC_OUTPUT_MAX && value.len <= CODEC_OUTPUT_MAX - e->out->len;
+}
+
 static void encode_string(struct encoder *e, const struct contract_type *type,
                           const struct contract_path *at)
 {
@@ -119,7 +131,9 @@ static void encode_string(struct encoder *e, const struct contract_type *type,
     }
     struct text value;
     value.data = lua_tolstring(e->L, -1, &value.len);
-    if (json_write_string_checked(e->out, value) != 0)
+    if (!fits(e, value))
+        offend_size(e, at);
+    else if (json_write_string_checked(e->out, value) != 0)
         contract_offend(e->offences, at, TEXT("bytes that are not UTF-8"), "string");
     else if (type->kind != CONTRACT_ANY)
         contract_check_string(type, value, at, e->offences);
@@ -179,6 +193,11 @@ static void encode_map(struct encoder *e, const struct contract_type *type,
             break;
         }
         at.name.data = lua_tolstring(e->L, -2, &at.name.len);
+        if (!fits(e, at.name)) {
+            offend_size(e, up);
+            lua_pop(e->L, 2);
+            break;
+        }
         if (count++)
             buffer_append_char(e->out, ',');
         if (json_write_string_checked(e->out, at.name) != 0)
@@ -295,8 +314,7 @@ static void encode_value(struct encoder *e, const struct contract_type *type,
         return;
     }
     if (e->out->len > CODEC_OUTPUT_MAX) {
-        contract_offend(e->offences, at, TEXT("a larger one"), "an answer of at most %d bytes",
-                        CODEC_OUTPUT_MAX);
+        offend_size(e, at);
         return;
     }
     if (e->depth >= CONTRACT_DEPTH_MAX && lua_istable(e->L, -1)) {

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "http/problem.h"
 
-enum { MEMBERS_MAX = 8 };
+enum { MEMBERS_MAX = 8, KEEP_BYTES = 1024 * 1024 };
 
 struct problem {
     struct http_problem problem;
@@ -189,6 +189,13 @@ static void finish_bindings(struct executor *e, struct generation *g, struct cal
     call->message_len = e->message.len;
 }
 
+/* One huge answer must not be paid for until the worker ends. */
+static void shrink(struct buffer *b)
+{
+    if (b->cap > KEEP_BYTES)
+        buffer_release(b);
+}
+
 void execute(struct executor *e, struct generation *g, const struct capability *capability,
              const struct call_input *in, const struct call_origin *origin, struct answer *out)
 {
@@ -198,6 +205,9 @@ void execute(struct executor *e, struct generation *g, const struct capability *
                         .out = &e->out,
                         .offences = &e->offences,
                         .message = &e->message};
+    shrink(&e->out);
+    shrink(&e->body);
+    shrink(&e->message);
     generation_ref(g);
     call_run(g->vm, &call);
     finish_bindings(e, g, &call);

@@ -1,0 +1,82 @@
+"""What a hostile or careless plugin tries, and what must come of it: an error of its own, and a host that goes on."""
+
+import json
+
+import pytest
+
+import e2e_plugins
+from e2e_host import write
+
+
+def served(start_host, folder, code, **options):
+    """A host that serves one capability whose handler is `code`; asks it."""
+    options.setdefault("name", "probe")
+    write(folder / "plugins" / "probe" / "init.lua", e2e_plugins.handler(code, **options))
+    return start_host(folder / "plugins" / "probe")
+
+
+def test_each_keeps_the_texts_it_was_given(start_host, folder):
+    host = served(start_host, folder, """
+        local rows = ctx.db:each("with recursive n(i) as (select 1 union all select i + 1 from n where i < 50)"
+            .. " select $1 as text from n", string.rep("A", 300) .. ctx.trace_id)
+        for i = 1, 20000 do local _ = string.rep("B", 300) .. i end
+        for row in rows do
+            if row.text ~= string.rep("A", 300) .. ctx.trace_id then return { text = row.text } end
+        end
+        return { text = "whole" }
+    """, needs=["db"])
+    assert host.call("probe.run").json() == {"text": "whole"}
+
+
+@pytest.mark.parametrize("value", [
+    '{ text = string.rep("\\1", 20000000) }',
+    '{ [string.rep("\\1", 20000000)] = 1 }',
+    '(function() local t = {} for i = 1, 2 do t[string.rep("\\1", 8000000) .. i] = 1 end return t end)()',
+])
+def test_an_answer_is_bounded_also_in_one_text(start_host, folder, value):
+    host = served(start_host, folder, f"return {value}")
+    answer = host.call("probe.run")
+    assert answer.status == 500
+    assert answer.json()["code"] == "contract_output"
+    assert len(answer.body) < 100000
+
+
+def test_an_error_of_megabytes_is_cut(start_host, folder):
+    host = served(start_host, folder, 'error(string.rep("x", 20000000))')
+    answer = host.call("probe.run")
+    assert answer.status == 500
+    assert len(answer.body) < 100000
+
+
+def test_a_failure_that_was_caught_leaves_no_details_behind(start_host, folder):
+    host = served(start_host, folder, """
+        local _, marker = pcall(ctx.fail, ctx, "bad", { x = 1 })
+        pcall(ctx.fail, ctx, "bad", { a = { b = print } })
+        error(marker)
+    """, more="errors = { bad = 409 },")
+    answer = host.call("probe.run")
+    assert answer.status == 500
+    assert answer.json()["code"] == "internal"
+
+
+def test_a_long_name_is_not_echoed_in_every_offence(start_host, folder):
+    write(folder / "plugins" / "probe" / "init.lua", e2e_plugins.plugin("""
+        plugin:query "run" { input = { arg = t.map(t.map(t.integer)) }, output = t.any, run = function() return 1 end }
+    """, name="probe"))
+    host = start_host(folder / "plugins" / "probe")
+    answer = host.call("probe.run", {"arg": {"n" * 100000: {f"m{i}": "text" for i in range(30)}}})
+    assert answer.status == 400
+    assert len(answer.json()["errors"]) == 20
+    assert len(answer.body) < 20000
+
+
+def test_a_log_line_stays_one_json_object_however_long(start_host, folder):
+    host = served(start_host, folder, """
+        ctx.log:info("x", { text = string.rep('"', 100000), more = string.rep("é", 100000) })
+        print(string.rep("é\\n", 10000))
+        error(string.rep('"', 20000))
+    """)
+    assert host.call("probe.run").status == 500
+    for line in host.log_text().splitlines():
+        assert len(line) <= 8192
+        json.loads(line)
