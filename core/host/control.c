@@ -32,6 +32,7 @@ struct control {
     struct link links[CONFIG_WORKERS_MAX];
     struct deployer *deployer;
     struct sources sources;
+    bool cannot_retire; /* the last deployment was a retirement that failed */
     struct watch *watch;
     struct http_server *http;
     struct admin admin;
@@ -133,6 +134,8 @@ static void on_deployed(void *user, const struct deploy_report *report)
 {
     struct control *c = user;
     log_report(report);
+    c->cannot_retire =
+        !report->directory[0] && report->code != 0 && report->code != PN_EEXIST; /* not again at once */
     struct source *source =
         report->directory[0] ? sources_by_directory(&c->sources, report->directory) : NULL;
     if (source)
@@ -225,11 +228,15 @@ static void on_changed(void *user, const char *root)
     }
 }
 
-/* In `dev` the directories are the world: what an earlier run published and is not among them is retired. */
+/* In `dev` the directories are the world: what is published and comes from none of them is retired. But a directory that
+ * was never understood may hold any plugin, and a broken save takes nothing out of service. */
 static void retire_strangers(struct control *c)
 {
     struct pn_error err;
     const struct active *active = deployer_active(c->deployer);
+    for (size_t i = 0; i < c->sources.count; i++)
+        if (!c->sources.list[i]->gone && !c->sources.list[i]->plugin[0])
+            return;
     for (size_t i = 0; i < active->count; i++) {
         const struct active_entry *e = &active->entries[i];
         if (!e->retired && !sources_by_plugin(&c->sources, e->spec.plugin) &&
@@ -242,11 +249,10 @@ static void retire_strangers(struct control *c)
 static void on_idle(void *user)
 {
     struct control *c = user;
-    if (SLAB_GET(c->host->slab->ready))
-        return;
-    if (c->host->config->dev)
+    if (c->host->config->dev && !c->cannot_retire)
         retire_strangers(c);
-    if (!deployer_busy(c->deployer)) /* else it comes back here, with no strangers left */
+    /* Busy: it comes back here, with no strangers left. */
+    if (!deployer_busy(c->deployer) && !SLAB_GET(c->host->slab->ready))
         become_ready(c);
 }
 
