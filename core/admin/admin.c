@@ -72,12 +72,19 @@ static bool host_is_local(struct text host)
     return false;
 }
 
+/* A browser gets the page, everybody else what it shows. */
+static bool wants_page(const struct http_request *r)
+{
+    struct text accept = http_request_header(r, TEXT("accept"));
+    return accept.len && memmem(accept.data, accept.len, "text/html", strlen("text/html"));
+}
+
 void admin_request(void *user, struct http_exchange *x)
 {
     const struct http_request *r = http_exchange_request(x);
-    struct text name = r->path.count == 1   ? r->path.segments[0]
-                       : r->path.count == 0 ? TEXT("index.html")
-                                            : TEXT("");
+    struct text name = r->path.count == 1 ? r->path.segments[0] : TEXT("");
+    if (r->path.count == 0)
+        name = wants_page(r) ? TEXT("index.html") : TEXT("status");
     const struct embedded_file *file = find_file(name);
     bool status = text_equal(name, TEXT("status"));
     if (!host_is_local(r->host) && !text_equal(http_exchange_peer(x), TEXT("unix")))
