@@ -17,6 +17,7 @@
 enum {
     LISTEN_BACKLOG = 1024,
     CHECK_MS = 50,
+    PAUSE_MS = 500,        /* between two checks: this process did not run */
     SETTLED_MS = 1000,     /* a child that lived this long was no failed start */
     BACKOFF_MS_FIRST = 50, /* before the second start in a row that failed; doubles */
     BACKOFF_MS_MAX = 5000,
@@ -39,6 +40,7 @@ struct supervisor {
     int signal_fd, lock_fd;
     sigset_t old_mask;
     int64_t stop_at; /* deadline of the drain; 0: not stopping */
+    int64_t checked, excused; /* when children were last looked at; nobody is stuck since before this */
     bool hurry;
 };
 
@@ -234,16 +236,40 @@ static void respawn_due(struct supervisor *s)
     }
 }
 
+/*
+ * Whoever was not here to look cannot say that the others were silent: after a ^Z, or when the whole machine stood still,
+ * everybody begins anew.
+ */
+static void excuse_after_pause(struct supervisor *s, int64_t now)
+{
+    if (now - s->checked > PAUSE_MS * NS_PER_MS)
+        s->excused = now;
+    s->checked = now;
+}
+
 static void kill_stuck(struct supervisor *s)
 {
     int64_t now = clock_monotonic();
     int64_t allowed = s->config.settings.stuck_ms * NS_PER_MS;
+    excuse_after_pause(s, now);
+    if (now - s->excused < allowed)
+        return;
     for (int i = 0; i < s->child_count; i++) {
         struct child *c = &s->children[i];
         if (!c->pid || c->killed || now - SLAB_GET(c->slot->heartbeat) < allowed)
             continue;
         c->killed = true;
         kill(c->pid, SIGKILL);
+    }
+}
+
+/* Somebody else told a worker to stop: it serves nobody any more, so another takes its place. */
+static void replace_drained(struct supervisor *s)
+{
+    for (int i = 0; i < s->child_count && !s->stop_at; i++) {
+        struct child *c = &s->children[i];
+        if (c->pid && c->worker >= 0 && SLAB_GET(c->slot->state) == SLOT_DRAINED)
+            kill(c->pid, SIGUSR1);
     }
 }
 
@@ -337,6 +363,7 @@ static void supervise(struct supervisor *s)
         wait_for_events(s, s->stop_at ? 5 : next_check_ms(s));
         respawn_due(s);
         kill_stuck(s);
+        replace_drained(s);
     }
 }
 
