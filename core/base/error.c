@@ -20,8 +20,8 @@ const char *pn_error_text(int code)
 /* Cuts at a UTF-8 boundary, so that a message stays valid text in a JSON answer. */
 static void mark_cut(char *message, size_t size, int wanted)
 {
-    if (wanted < 0 || (size_t)wanted < size)
-        return;
+    if (wanted < 0 || (size_t)wanted < size || size < sizeof "…")
+        return; /* with less room than that, what stands before it was cut and marked already */
     size_t at = size - sizeof "…";
     while (at > 0 && ((unsigned char)message[at] & 0xC0) == 0x80)
         at--;

@@ -103,6 +103,19 @@ bool text_is_utf8(struct text t)
     return true;
 }
 
+void text_repair(char *data, size_t len)
+{
+    for (size_t i = 0; i < len;) {
+        bool ascii = (unsigned char)data[i] < 0x80;
+        size_t n = ascii ? 1 : utf8_sequence((const unsigned char *)data + i, len - i);
+        if (n == 0) {
+            data[i] = '?';
+            n = 1;
+        }
+        i += n;
+    }
+}
+
 bool text_to_int64(struct text t, int64_t *out)
 {
     bool negative = t.len && t.data[0] == '-';

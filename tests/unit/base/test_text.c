@@ -88,12 +88,43 @@ static void clock__formats_dates(void **state)
     assert_string_equal(http, "Sun, 06 Nov 1994 08:49:37 GMT");
 }
 
+static void repair__replaces_only_what_is_ill_formed(void **state)
+{
+    (void)state;
+    char text[] = "a\xFF \xE4\xB8\xAD \xED\xA0\x80 \xE4\xB8";
+    text_repair(text, sizeof text - 1);
+    assert_string_equal(text, "a? \xE4\xB8\xAD ??? ??");
+    text_repair(NULL, 0);
+}
+
+static void error__with_a_context_that_fills_it_stays_text(void **state)
+{
+    (void)state;
+    char context[2000];
+    for (size_t len = 1000; len < 1100; len++) {
+        struct pn_error err;
+        memset(context, 'c', len);
+        context[len] = 0;
+        pn_error_set(&err, PN_EINVAL, "detail");
+        pn_error_wrap(&err, "%s", context);
+        assert_true(strlen(err.message) < sizeof err.message);
+        assert_true(text_is_utf8(text_of(err.message)));
+        pn_error_errno(&err, PN_EIO, "%s", context);
+        assert_true(text_is_utf8(text_of(err.message)));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(utf8__accepts_well_formed),    cmocka_unit_test(utf8__refuses_ill_formed),
-        cmocka_unit_test(int64__is_exact_at_its_ends),  cmocka_unit_test(split__yields_empty_parts),
-        cmocka_unit_test(error__is_cut_at_a_character), cmocka_unit_test(clock__formats_dates),
+        cmocka_unit_test(utf8__accepts_well_formed),
+        cmocka_unit_test(utf8__refuses_ill_formed),
+        cmocka_unit_test(int64__is_exact_at_its_ends),
+        cmocka_unit_test(split__yields_empty_parts),
+        cmocka_unit_test(error__is_cut_at_a_character),
+        cmocka_unit_test(clock__formats_dates),
+        cmocka_unit_test(repair__replaces_only_what_is_ill_formed),
+        cmocka_unit_test(error__with_a_context_that_fills_it_stays_text),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);
 }
