@@ -72,6 +72,8 @@ void contract_offend(struct contract_offences *o, const struct contract_path *at
     va_end(args);
     struct buffer pointer = BUFFER_INIT;
     contract_path_write(at, &pointer);
+    if (pointer.len) /* a Lua table's key may be any bytes */
+        text_repair(pointer.data, pointer.len);
     struct buffer *out = &o->list;
     buffer_append_string(out, out->len ? ",{\"pointer\":" : "{\"pointer\":");
     json_write_string(out, buffer_text(&pointer));

@@ -97,6 +97,8 @@ static void describe_error(struct call *call, lua_State *thread)
     lua_pushlightuserdata(vm->main, thread);
     if (lua_pcall(vm->main, 2, 0, 0) != LUA_OK)
         lua_pop(vm->main, 1); /* the message alone must do */
+    if (call->message->len) /* a plugin's text may be any bytes; the answer and the log are UTF-8 */
+        text_repair(call->message->data, call->message->len);
 }
 
 static void take_failure(struct call *call, lua_State *thread, int status)

@@ -200,9 +200,13 @@ static void encode_map(struct encoder *e, const struct contract_type *type,
         }
         if (count++)
             buffer_append_char(e->out, ',');
-        if (json_write_string_checked(e->out, at.name) != 0)
+        if (json_write_string_checked(e->out, at.name) != 0) {
+            /* Nothing below it can be named in an offence. */
             contract_offend(e->offences, up, TEXT("a key that is not UTF-8"),
                             "members named by strings");
+            lua_pop(e->L, 2);
+            break;
+        }
         buffer_append_char(e->out, ':');
         encode_value(e, of, &at);
         lua_pop(e->L, 1);

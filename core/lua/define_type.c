@@ -314,7 +314,9 @@ static int check_complete(struct type_reader *r, const struct contract_type *typ
                             contract_kind_name(type->kind));
     if (type->kind == CONTRACT_ENUM && !type->choices)
         return pn_error_set(r->err, PN_EINVAL, "%s: t.enum needs its choices", r->path);
-    if (type->has_min && type->has_max && type->min_number > type->max_number)
+    bool crossed = type->integral_bounds ? type->min_integer > type->max_integer
+                                         : type->min_number > type->max_number;
+    if (type->has_min && type->has_max && crossed)
         return pn_error_set(r->err, PN_EINVAL, "%s: min is above max", r->path);
     if (type->min_length > type->max_length)
         return pn_error_set(r->err, PN_EINVAL, "%s: the least length is above the greatest",

@@ -203,6 +203,8 @@ static bool find_prelude(const char *name, struct text *content)
 {
     char wanted[MODULE_NAME_MAX];
     const char *base = strncmp(name, "pinion.", 7) == 0 ? name + 7 : name;
+    if (base != name && strcmp(base, "pinion") == 0)
+        return false; /* its one name is "pinion" */
     snprintf(wanted, sizeof wanted, "prelude/%s.lua", base);
     for (const struct embedded_file *f = prelude_files; f->name; f++) {
         if (strcmp(f->name, wanted) != 0)
@@ -259,7 +261,11 @@ static int require(lua_State *L)
         lua_pop(L, 1);
         lua_pushvalue(L, 1);
     }
-    lua_call(L, 1, 1);
+    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+        lua_pushnil(L); /* asked again, it says again what is wrong */
+        lua_setfield(L, 2, name);
+        return lua_error(L);
+    }
     if (lua_isnil(L, -1)) {
         lua_pop(L, 1);
         lua_pushboolean(L, 1);

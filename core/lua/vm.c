@@ -25,6 +25,8 @@ static int take_error(lua_State *L, int status, struct pn_error *err)
     else
         pn_error_set(err, PN_ESCRIPT, "an error of type %s was raised", luaL_typename(L, -1));
     lua_pop(L, 1);
+    if (err)
+        text_repair(err->message, strlen(err->message));
     return status == LUA_ERRMEM ? PN_ENOMEM : PN_ESCRIPT;
 }
 
@@ -107,9 +109,7 @@ int vm_load(struct vm *vm, struct plugin_definition *definition, struct pn_error
     if (status != LUA_OK)
         return take_error(L, status, err);
     if (job.rc == 0)
-        lua_gc(
-            L,
-            LUA_GCCOLLECT); /* source, types and the prelude's scaffolding are not needed any more */
+        lua_gc(L, LUA_GCCOLLECT); /* types and the prelude's scaffolding have served */
     return job.rc;
 }
 
