@@ -8,7 +8,8 @@
 enum {
     LINE_MAX_BYTES = 8192,
     LINE_TAIL = 2,
-    QUOTED_ROOM = 8 /* for one more character: an escape of 6 bytes, or 4 of UTF-8 begun, and the closing quote */
+    QUOTED_ROOM =
+        8 /* for one more character: an escape of 6 bytes, or 4 of UTF-8 begun, and the closing quote */
 };
 
 static struct {
@@ -95,8 +96,8 @@ static void put_quoted(struct line *l, struct text t)
         char escaped[8];
         if (c == '"' || c == '\\')
             snprintf(escaped, sizeof escaped, "\\%c", c);
-        else if (c == '\n')
-            snprintf(escaped, sizeof escaped, "\\n");
+        else if (c == '\n' || c == '\t')
+            snprintf(escaped, sizeof escaped, c == '\n' ? "\\n" : "\\t");
         else if (c < 0x20 || c == 0x7F || (c >= 0x80 && !utf8))
             snprintf(escaped, sizeof escaped, "\\u%04x", c);
         else

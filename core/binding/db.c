@@ -170,7 +170,7 @@ static int db_all(struct value_frame *f, void *instance)
 {
     struct binding_scope *scope = instance;
     int slot = hold(f, scope, prepare(f, scope));
-    value_push_table(f, 8, 0);
+    value_push_array(f, 8);
     for (int64_t row = 1; step(f, scope, slot) == STORE_ROW; row++) {
         if (row > ROWS_MAX)
             value_raise(f, PN_ELIMIT, "more than %d rows: page with \"limit\", or use ctx.db:each",
@@ -212,8 +212,7 @@ static int db_run(struct value_frame *f, void *instance)
 {
     struct binding_scope *scope = instance;
     if (!writes(f))
-        value_raise(f, PN_EDENIED, "ctx.db:run is for commands: a %s only reads",
-                    capability_kind_name(value_call(f)->capability->kind));
+        value_raise(f, PN_EDENIED, "ctx.db:run is for commands only");
     int slot = hold(f, scope, prepare(f, scope));
     while (step(f, scope, slot) == STORE_ROW)
         continue;

@@ -43,7 +43,7 @@ struct options {
     const char *value; /* NULL: a flag */
 };
 
-/* `with_value` lists the options that take one, `flags` those that do not; "help" is always known. */
+/* `with_value` lists the options that take one, `flags` those that do not. */
 int options_next(struct options *o, const char *const *with_value, const char *const *flags);
 
 #endif

@@ -78,12 +78,6 @@ static int run_host(const struct command *self, int argc, char **argv, bool dev)
 {
     struct host_config config;
     struct pn_error err;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--help") == 0) {
-            command_print_help(self);
-            return EXIT_GOOD;
-        }
-    }
     config_init(&config, dev);
     int rc = read_config_file(self, &config, argc, argv, &err);
     if (rc == 0)

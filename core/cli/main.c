@@ -57,7 +57,6 @@ static int take_value(struct options *o, const char *equals)
 
 int options_next(struct options *o, const char *const *with_value, const char *const *flags)
 {
-    static const char *const help[] = {"help", NULL};
     if (o->at == o->argc)
         return -1;
     const char *word = o->argv[o->at++];
@@ -76,12 +75,20 @@ int options_next(struct options *o, const char *const *with_value, const char *c
     o->value = NULL;
     if (dashes && is_one_of(word + 2, len - 2, with_value))
         return take_value(o, equals);
-    bool flag = dashes && !equals &&
-                (is_one_of(word + 2, len - 2, flags) || is_one_of(word + 2, len - 2, help));
+    bool flag = dashes && !equals && is_one_of(word + 2, len - 2, flags);
     if (flag)
         return 1;
     command_refuse(o->command, "there is no option '%s'", word);
     return -2;
+}
+
+/* Wherever it stands: nobody who asks for help wants the command to run. */
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 0; i < argc && strcmp(argv[i], "--") != 0; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
 }
 
 int main(int argc, char **argv)
@@ -97,7 +104,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     int rest = argc > 2 ? argc - 2 : 0;
-    if (rest && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0)) {
+    if (asks_for_help(rest, argv + 2)) {
         command_print_help(command);
         return EXIT_GOOD;
     }

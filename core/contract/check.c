@@ -152,10 +152,11 @@ static bool check_length(const struct contract_type *type, size_t length, const 
     if (length >= type->min_length && length <= type->max_length)
         return true;
     char got[40];
-    snprintf(got, sizeof got, "%zu %s", length, unit);
+    snprintf(got, sizeof got, "%zu %s%s", length, unit, length == 1 ? "" : "s");
     bool shorter = length < type->min_length;
-    contract_offend(o, at, text_of(got), "at %s %zu %s", shorter ? "least" : "most",
-                    shorter ? type->min_length : type->max_length, unit);
+    size_t bound = shorter ? type->min_length : type->max_length;
+    contract_offend(o, at, text_of(got), "at %s %zu %s%s", shorter ? "least" : "most", bound, unit,
+                    bound == 1 ? "" : "s");
     return false;
 }
 
@@ -202,11 +203,11 @@ bool contract_check_string(const struct contract_type *type, struct text value,
     /* Bytes bound characters from above, so counting is rarely needed. */
     if (value.len <= type->max_length && type->min_length == 0)
         return true;
-    return check_length(type, count_characters(value), "characters", at, o);
+    return check_length(type, count_characters(value), "character", at, o);
 }
 
 bool contract_check_count(const struct contract_type *type, size_t count,
                           const struct contract_path *at, struct contract_offences *o)
 {
-    return check_length(type, count, type->kind == CONTRACT_MAP ? "members" : "items", at, o);
+    return check_length(type, count, type->kind == CONTRACT_MAP ? "member" : "item", at, o);
 }

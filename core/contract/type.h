@@ -1,7 +1,7 @@
 /*
  * Types of a contract: immutable trees, compiled once when a plugin is loaded, checked on every call.
  *
- * A tree lives in the arena of the generation that defined it. Nothing here knows Lua or JSON text: lua/codec.c walks
+ * A tree lives in the arena of the generation that defined it. Nothing here knows Lua or JSON text: lua/codec_decode.c walks
  * values along a tree and asks this room about scalars; what is wrong is collected as offences (contract/offence.h).
  */
 #ifndef PINION_CONTRACT_TYPE_H

@@ -133,11 +133,14 @@ static void log_report(const struct deploy_report *r)
 static void on_deployed(void *user, const struct deploy_report *report)
 {
     struct control *c = user;
-    log_report(report);
-    c->cannot_retire =
-        !report->directory[0] && report->code != 0 && report->code != PN_EEXIST; /* not again at once */
     struct source *source =
         report->directory[0] ? sources_by_directory(&c->sources, report->directory) : NULL;
+    log_report(report);
+    if (source && source->reported && !source->ok && report->code == PN_EEXIST)
+        LOG(LOG_INFO, "as it was: what serves is what the directory has",
+            LOG_STRING("plugin", source->directory));
+    c->cannot_retire = !report->directory[0] && report->code != 0 &&
+                       report->code != PN_EEXIST; /* not again at once */
     if (source)
         source_report(source, report);
 }

@@ -40,7 +40,8 @@ struct supervisor {
     int signal_fd, lock_fd;
     sigset_t old_mask;
     int64_t stop_at; /* deadline of the drain; 0: not stopping */
-    int64_t checked, excused; /* when children were last looked at; nobody is stuck since before this */
+    int64_t checked,
+        excused; /* when children were last looked at; nobody is stuck since before this */
     bool hurry;
 };
 
@@ -55,6 +56,14 @@ static int lock_data(struct supervisor *s, struct pn_error *err)
         return pn_error_set(err, PN_EBUSY, "the data directory '%s' is in use by another host",
                             s->host.paths.data);
     return pn_error_errno(err, PN_EIO, "cannot lock '%s'", s->host.paths.lock);
+}
+
+/* With the port that port 0 became; a Unix path is what it was given as. */
+static int real_address(int fd, const struct address *given, struct address *out,
+                        struct pn_error *err)
+{
+    *out = *given;
+    return given->is_unix ? 0 : address_of_socket(fd, out, err);
 }
 
 static int listen_all(struct host *h, struct pn_error *err)
@@ -72,8 +81,8 @@ static int listen_all(struct host *h, struct pn_error *err)
         if (h->bus_fd[i] < 0)
             return h->bus_fd[i];
     }
-    int rc = address_of_socket(h->listen_fd, &h->listen, err);
-    return rc != 0 ? rc : address_of_socket(h->admin_fd, &h->admin, err);
+    int rc = real_address(h->listen_fd, &h->config->listen, &h->listen, err);
+    return rc != 0 ? rc : real_address(h->admin_fd, &h->config->admin, &h->admin, err);
 }
 
 /* What workers start from must be readable before anything is served. */
@@ -285,7 +294,6 @@ static void reload(struct supervisor *s)
     struct host_config fresh;
     struct pn_error err;
     config_init(&fresh, s->config.dev);
-    fresh.settings = s->config.settings;
     int rc = s->config.file[0]
                  ? config_read_file(&fresh, s->config.file, &err)
                  : pn_error_set(&err, PN_ENOTFOUND, "the host was started without --config");

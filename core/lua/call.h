@@ -24,7 +24,8 @@ struct call_header {
 
 /* What ctx tells about the request. Borrowed during the call. */
 struct call_origin {
-    struct text method, path; /* len 0 when it did not come over HTTP */
+    struct text method, path,
+        query; /* as sent, without '?'; len 0 when it did not come over HTTP */
     const struct call_header *headers;
     size_t header_count;
     struct text trace_id;   /* 32 hex digits */

@@ -44,7 +44,8 @@ static int ctx_fail(lua_State *L)
     if (!declared)
         return luaL_error(L, "ctx:fail: '%s' does not declare an error '%s'",
                           call->capability->address.data, code.data);
-    call->failure = NULL; /* of an earlier ctx:fail that was caught: its details are overwritten here */
+    call->failure =
+        NULL; /* of an earlier ctx:fail that was caught: its details are overwritten here */
     buffer_clear(call->out);
     if (!lua_isnoneornil(L, 3) && !codec_encode(L, 3, &codec_any, call->out, call->offences)) {
         contract_offences_clear(call->offences);
@@ -53,6 +54,20 @@ static int ctx_fail(lua_State *L)
     call->failure = declared;
     lua_pushlightuserdata(L, (void *)(uintptr_t)&fail_marker);
     return lua_error(L);
+}
+
+/* stack: headers name. Lines of one name are one list (RFC 9110, 5.2). */
+static void push_header_value(lua_State *L, struct text value)
+{
+    lua_pushvalue(L, -1);
+    if (lua_rawget(L, -3) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_pushlstring(L, value.data, value.len);
+        return;
+    }
+    lua_pushliteral(L, ", ");
+    lua_pushlstring(L, value.data, value.len);
+    lua_concat(L, 3);
 }
 
 static void push_headers(lua_State *L, const struct call_origin *origin)
@@ -67,7 +82,7 @@ static void push_headers(lua_State *L, const struct call_origin *origin)
             name[at] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
         }
         luaL_pushresultsize(&b, h->name.len);
-        lua_pushlstring(L, h->value.data, h->value.len);
+        push_header_value(L, h->value);
         lua_rawset(L, -3);
     }
 }
@@ -84,6 +99,7 @@ static int push_request(lua_State *L, const struct call_origin *origin)
     lua_createtable(L, 0, 3);
     push_text_member(L, "method", origin->method);
     push_text_member(L, "path", origin->path);
+    push_text_member(L, "query", origin->query);
     push_headers(L, origin);
     lua_setfield(L, -2, "headers");
     return 1;
@@ -91,12 +107,8 @@ static int push_request(lua_State *L, const struct call_origin *origin)
 
 static int refuse_field(lua_State *L, const char *name)
 {
-    static const char *const granted[] = {"db",     "kv",   "state",   "http",
-                                          "events", "jobs", "secrets", NULL};
-    for (const char *const *g = granted; *g; g++)
-        if (strcmp(*g, name) == 0)
-            return luaL_error(L, "ctx.%s is not declared: add \"%s\" to the plugin's needs", name,
-                              name);
+    if (strcmp(name, "db") == 0)
+        return luaL_error(L, "ctx.db is not declared: add \"db\" to the plugin's needs");
     return luaL_error(L, "ctx has no '%s'", name);
 }
 

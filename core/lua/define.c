@@ -250,6 +250,9 @@ static int read_route(struct definition_reader *r, int fields, struct capability
     if (text_equal(method, TEXT("GET")) && c->kind != CAPABILITY_QUERY)
         return refuse(r, "'http': GET is for queries, a %s may change data",
                       capability_kind_name(c->kind));
+    if (text_equal(rest, TEXT("/call")) || text_starts_with(rest, TEXT("/call/")))
+        return refuse(r,
+                      "'http': '/call' is the host's own: every capability has an address there");
     c->method = method;
     c->path = rest;
     return check_route_parameters(r, c);

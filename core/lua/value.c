@@ -150,6 +150,13 @@ void value_push_table(struct value_frame *f, int items, int members)
     lua_createtable(state(f), items, members);
 }
 
+void value_push_array(struct value_frame *f, int items)
+{
+    value_push_table(f, items, 0);
+    codec_push_array_meta(state(f));
+    lua_setmetatable(state(f), -2);
+}
+
 void value_set_member(struct value_frame *f, struct text name)
 {
     lua_State *L = state(f);

@@ -61,6 +61,7 @@ void value_push_integer(struct value_frame *f, int64_t value);
 void value_push_number(struct value_frame *f, double value);
 void value_push_text(struct value_frame *f, struct text value);
 void value_push_table(struct value_frame *f, int items, int members); /* sizes are hints */
+void value_push_array(struct value_frame *f, int items); /* stays a JSON array when it is empty */
 
 /* Pop the value on top and put it into the table below it. */
 void value_set_member(struct value_frame *f, struct text name);

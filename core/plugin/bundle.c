@@ -150,20 +150,30 @@ void bundle_hash(struct text archive, char hash[BUNDLE_HASH_SIZE])
     hash[2 * sizeof digest] = 0;
 }
 
-static int stored_path(char out[FILE_PATH_MAX], const char *directory, const char *hash,
-                       struct pn_error *err)
+int bundle_path(char out[FILE_PATH_MAX], const char *directory, const char *hash,
+                struct pn_error *err)
 {
     char name[BUNDLE_HASH_SIZE + 16];
     snprintf(name, sizeof name, "%.64s.bundle", hash);
     return file_join(out, FILE_PATH_MAX, directory, text_of(name), err);
 }
 
+/* A name alone proves nothing: a power cut or a full disk may have left less behind it. */
+static bool is_stored(const char *path, struct text archive)
+{
+    struct buffer content = BUFFER_INIT;
+    bool same = file_exists(path) && file_read(path, BUNDLE_BYTES_MAX, &content, NULL) == 0 &&
+                text_equal(buffer_text(&content), archive);
+    buffer_release(&content);
+    return same;
+}
+
 int bundle_store(const char *directory, struct text archive, const char *hash, bool durable,
                  struct pn_error *err)
 {
     char path[FILE_PATH_MAX];
-    int rc = stored_path(path, directory, hash, err);
-    if (rc != 0 || file_exists(path))
+    int rc = bundle_path(path, directory, hash, err);
+    if (rc != 0 || is_stored(path, archive))
         return rc;
     return file_write(path, archive, durable, err);
 }
@@ -234,7 +244,7 @@ int bundle_open(struct bundle *out, const char *directory, const char *hash, str
 {
     char path[FILE_PATH_MAX];
     struct text archive;
-    int rc = stored_path(path, directory, hash, err);
+    int rc = bundle_path(path, directory, hash, err);
     if (rc == 0)
         rc = map_file(path, &archive, err);
     if (rc != 0)

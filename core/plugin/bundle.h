@@ -9,6 +9,7 @@
 #define PINION_PLUGIN_BUNDLE_H
 
 #include "base/buffer.h"
+#include "base/file.h"
 
 enum {
     BUNDLE_HASH_SIZE = 65, /* hex digits and a terminator */
@@ -40,6 +41,10 @@ void bundle_hash(struct text archive, char hash[BUNDLE_HASH_SIZE]);
 
 /* Is `name` a file that bundle_pack would take? For whoever watches directories. */
 bool bundle_takes(struct text name);
+
+/* Where an archive of that hash is stored. PN_ELIMIT. */
+int bundle_path(char out[FILE_PATH_MAX], const char *directory, const char *hash,
+                struct pn_error *err);
 
 /* Stores an archive as <directory>/<hash>.bundle unless it is there. */
 int bundle_store(const char *directory, struct text archive, const char *hash, bool durable,

@@ -27,13 +27,15 @@ static_assert(sizeof(struct call_header) == sizeof(struct http_header),
 static void respond(struct http_exchange *x, const struct answer *answer, struct text generation,
                     struct text trace_id, const struct http_header *extra)
 {
-    struct http_header headers[3];
+    struct http_header headers[4];
     size_t count = 0;
     if (generation.len)
         headers[count++] = (struct http_header){TEXT("Pinion-Generation"), generation};
     headers[count++] = (struct http_header){TEXT("Pinion-Trace-Id"), trace_id};
     if (extra)
         headers[count++] = *extra;
+    if (answer->status == 503)
+        headers[count++] = (struct http_header){TEXT("Retry-After"), TEXT("1")};
     http_respond(x, &(struct http_response){
                         .status = answer->status,
                         .content_type = answer->status == 204 ? (struct text){NULL, 0}
@@ -95,9 +97,8 @@ static bool read_query(struct request *r)
 
 static void not_found(struct request *r)
 {
-    struct http_header retry = {TEXT("Retry-After"), TEXT("1")};
     if (r->dispatcher->starting(r->dispatcher->user))
-        refuse(r, 503, "starting", TEXT("the host is starting; nothing is published yet"), &retry);
+        refuse(r, 503, "starting", TEXT("the host is starting; nothing is published yet"), NULL);
     else
         refuse(r, 404, "not_found", TEXT("nothing is served at this address"), NULL);
 }
@@ -113,7 +114,7 @@ static void refuse_method(struct request *r, const char *allow)
                &header);
 }
 
-/* POST /call/<plugin>.<capability> */
+/* POST /call/<plugin>.<capability>. True: it was answered. */
 static bool resolve_universal(struct request *r)
 {
     const struct http_path *path = &r->http->path;
@@ -129,18 +130,10 @@ static bool resolve_universal(struct request *r)
     return true;
 }
 
-/* False: it was answered. */
-static bool resolve(struct request *r)
+/* The declared routes. False: it was answered. */
+static bool resolve_route(struct request *r)
 {
     struct route_match match;
-    if (text_equal(r->http->target, TEXT("*"))) { /* with OPTIONS only: the host itself */
-        refuse_method(r, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
-        return false;
-    }
-    if (resolve_universal(r))
-        return false;
-    if (r->target.plugin)
-        return true;
     switch (catalogue_route(r->dispatcher->catalogue, r->http->method, &r->http->path, &match)) {
     case ROUTE_FOUND:
         break;
@@ -154,6 +147,18 @@ static bool resolve(struct request *r)
     r->target = *(struct route_target *)match.value;
     for (size_t i = 0; i < match.count; i++)
         add_parameter(r, match.parameters[i].name, match.parameters[i].value);
+    return true;
+}
+
+/* False: it was answered. */
+static bool resolve(struct request *r)
+{
+    if (text_equal(r->http->target, TEXT("*"))) { /* with OPTIONS only: the host itself */
+        refuse_method(r, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        return false;
+    }
+    if (resolve_universal(r) || (!r->target.plugin && !resolve_route(r)))
+        return false;
     if (read_query(r))
         return true;
     refuse(r, 400, "invalid_query", TEXT("the query string is malformed or too large"), NULL);
@@ -174,6 +179,13 @@ static void forward(struct request *r, const struct call_input *in)
         dispatch_lost(d, r->exchange, r->origin.trace_id);
 }
 
+static struct text path_of(struct text target)
+{
+    struct text path;
+    text_split(&target, '?', &path);
+    return path;
+}
+
 void dispatch_request(void *user, struct http_exchange *x)
 {
     struct request r;
@@ -184,7 +196,8 @@ void dispatch_request(void *user, struct http_exchange *x)
     r.parameter_count = 0;
     r.origin = (struct call_origin){
         .method = r.http->method_text,
-        .path = r.http->target,
+        .path = path_of(r.http->target),
+        .query = r.http->query,
         .headers = (const struct call_header *)r.http->headers,
         .header_count = r.http->header_count,
     };
@@ -216,11 +229,10 @@ void dispatch_answer(struct http_exchange *x, const struct answer *answer, struc
 
 void dispatch_lost(struct dispatcher *d, struct http_exchange *x, struct text trace_id)
 {
-    struct http_header retry = {TEXT("Retry-After"), TEXT("1")};
     struct call_origin origin = {.trace_id = trace_id};
     struct answer answer;
     execute_problem(d->executor, 503, "retry",
                     TEXT("the worker that writes this plugin's data was lost"),
                     (struct text){NULL, 0}, &origin, &answer);
-    respond(x, &answer, (struct text){NULL, 0}, trace_id, &retry);
+    respond(x, &answer, (struct text){NULL, 0}, trace_id, NULL);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <unistd.h>
 
 enum { STEP_TIMEOUT_MS = 15000 };
 
@@ -33,9 +34,10 @@ struct deployer {
     struct deployment *current;
     enum deploy_step step;
     struct buffer archive;
-    struct active_entry next; /* what will be active when it succeeds */
-    uint64_t waiting;         /* workers whose answer is missing, one bit each */
-    uint32_t ticket;          /* of the current step; older answers are ignored */
+    struct active_entry next;        /* what will be active when it succeeds */
+    char replaced[BUNDLE_HASH_SIZE]; /* what was active before, once it is published */
+    uint64_t waiting;                /* workers whose answer is missing, one bit each */
+    uint32_t ticket;                 /* of the current step; older answers are ignored */
 };
 
 static void start_posted(void *user);
@@ -108,6 +110,18 @@ static void ask_all(struct deployer *d, enum fleet_verb verb)
         ask(d, i, verb);
 }
 
+/* In `dev` every save would leave a bundle behind; in production they stay, to go back to. */
+static void prune(const struct deployer *d, const char *hash)
+{
+    char path[FILE_PATH_MAX];
+    for (size_t i = 0; i < d->active.count; i++)
+        if (strcmp(d->active.entries[i].spec.hash, hash) == 0)
+            return;
+    if (!d->options.durable && hash[0] &&
+        bundle_path(path, d->options.bundles_directory, hash, NULL) == 0)
+        unlink(path);
+}
+
 static void end_current(struct deployer *d, int code, const char *message)
 {
     char label[GENERATION_LABEL_SIZE] = "";
@@ -129,6 +143,7 @@ static void end_current(struct deployer *d, int code, const char *message)
     d->step = DEPLOY_IDLE;
     d->waiting = 0;
     d->ticket++;
+    prune(d, code == 0 ? d->replaced : d->next.spec.hash);
     d->options.done(d->options.user, &report);
     free(one);
     if (STAILQ_EMPTY(&d->queue))
@@ -187,9 +202,10 @@ static void begin_publish(struct deployer *d)
     }
     struct active_entry before = *entry;
     *entry = d->next;
+    memcpy(d->replaced, before.spec.hash, sizeof d->replaced);
     if (active_write(&d->active, d->options.active_path, d->options.durable, &err) != 0) {
         *entry = before;
-        d->active.count = count; /* an entry that was added for this one is no release */
+        d->active.count = count;  /* an entry that was added for this one is no release */
         d->step = DEPLOY_PREPARE; /* so that what was prepared is discarded */
         fail(d, err.code, err.message);
         return;

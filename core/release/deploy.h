@@ -50,8 +50,9 @@ struct deployer;
 struct deployer_options {
     const char *active_path, *bundles_directory, *databases_directory,
         *temporary_directory; /* borrowed */
-    bool
-        durable; /* fsync what is published; without it a power cut may bring back the version before */
+    /* Production: fsync what is published, and keep the bundles that it replaces. Otherwise a power
+     * cut may bring back the version before, and only what serves is kept. */
+    bool durable;
     struct fleet fleet;
     void *user;
     void (*done)(void *user, const struct deploy_report *report);
