@@ -1,6 +1,7 @@
 #include "plugin/catalogue.h"
 
 #include "base/file.h"
+#include "base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -235,6 +236,30 @@ int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, i
     return rc;
 }
 
+/*
+ * What is published was migrated when it was deployed. A database that was lost or restored since is brought there again:
+ * nothing else would, as the same content is not deployed twice. It is no reason not to serve.
+ */
+static void catch_up(struct plugin *p, const struct generation *g)
+{
+    struct migration *list;
+    size_t count;
+    int applied = 0;
+    struct pn_error err;
+    if (!p->is_home || !g->scope.store)
+        return;
+    int rc = generation_migrations(&g->bundle, &list, &count, &err);
+    if (rc == 0 && count)
+        rc = migrations_apply(g->scope.store, list, count, &applied, &err);
+    if (rc != 0)
+        LOG(LOG_WARN, "the database is not as its plugin expects", LOG_STRING("generation", g->label),
+            LOG_STRING("error", err.message));
+    else if (applied)
+        LOG(LOG_WARN, "the database was behind its plugin, and was migrated",
+            LOG_STRING("generation", g->label), LOG_INT("migrations", applied));
+    free(list);
+}
+
 int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err)
 {
     struct plugin *p = plugin_add(c, spec->plugin, err);
@@ -250,6 +275,8 @@ int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, s
         p->prepared = NULL;
     } else {
         rc = load(c, p, spec, &next, err);
+        if (rc == 0)
+            catch_up(p, next);
     }
     if (rc == 0)
         rc = build_routes(c, p, next, &routes, err);
