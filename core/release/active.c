@@ -68,7 +68,8 @@ static bool read_member(struct json_reader *r, struct active_entry *e)
     enum json_token token = json_reader_next(r);
     if (number) {
         e->spec.number = r->integer;
-        return token == JSON_INTEGER && r->integer > 0;
+        /* The bus carries 32 bits, and one more is to come. */
+        return token == JSON_INTEGER && r->integer > 0 && r->integer < UINT32_MAX;
     }
     e->retired = token == JSON_TRUE;
     return retired && (token == JSON_TRUE || token == JSON_FALSE);
