@@ -6,13 +6,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CONFIG_BYTES_MAX = 1024 * 1024 };
+enum { CONFIG_BYTES_MAX = 1024 * 1024, NAMES_MAX = 32, NAME_SIZE = 96 };
 
 struct config_reader {
     struct host_config *config;
     struct json_reader json;
     struct pn_error *err;
     char problem[256];
+    char seen[NAMES_MAX][NAME_SIZE]; /* there are fewer settings than this */
+    size_t seen_count;
 };
 
 /* A number of the file: where it goes and what it may be. */
@@ -155,14 +157,27 @@ static bool read_log_format(struct config_reader *r)
 
 static bool read_object(struct config_reader *r, const char *prefix);
 
+/* Of two values one would be ignored. */
+static bool note_name(struct config_reader *r, const char *name)
+{
+    for (size_t i = 0; i < r->seen_count; i++)
+        if (strcmp(r->seen[i], name) == 0)
+            return refuse(r, "'%s' is there twice", name);
+    if (r->seen_count < NAMES_MAX)
+        snprintf(r->seen[r->seen_count++], NAME_SIZE, "%s", name);
+    return true;
+}
+
 static bool read_member(struct config_reader *r, const char *prefix)
 {
-    char name[96];
+    char name[NAME_SIZE];
     snprintf(name, sizeof name, "%s%s%.*s", prefix, *prefix ? "." : "",
              (int)(r->json.text.len > 40 ? 40 : r->json.text.len), r->json.text.data);
     /* "limits.body" is how messages and tables name a member of an object, not a name of its own. */
     if (r->json.text.len > 40 || memchr(r->json.text.data, '.', r->json.text.len))
         return refuse(r, "there is no setting '%s'", name);
+    if (!note_name(r, name))
+        return false;
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(numbers[i].name, name) == 0)
             return read_number(r, &numbers[i]);
@@ -188,7 +203,7 @@ static bool read_member(struct config_reader *r, const char *prefix)
 /* Its `{` was read. */
 static bool read_object(struct config_reader *r, const char *prefix)
 {
-    char own[96];
+    char own[NAME_SIZE];
     snprintf(own, sizeof own, "%s", prefix);
     enum json_token token;
     while ((token = json_reader_next(&r->json)) == JSON_KEY)

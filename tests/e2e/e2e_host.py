@@ -172,14 +172,11 @@ class Host:
             assert not self.log(0, msg="a process died"), text
 
     def status(self):
-        return self.get_admin("/status").json()
+        return self.admin_request("/status").json()
 
-    def get_admin(self, path):
-        return self.admin_request(path)
-
-    def admin_request(self, path, method="GET", name="127.0.0.1"):
-        with e2e_http.Connection(self.admin) as c:
-            c.send(f"{method} {path} HTTP/1.1\r\nHost: {name}\r\n\r\n".encode())
+    def admin_request(self, path, method="GET", name="127.0.0.1", accept="*/*"):
+        with e2e_http.Connection(self.admin, 10 * SLOW) as c:
+            c.send(f"{method} {path} HTTP/1.1\r\nHost: {name}\r\nAccept: {accept}\r\n\r\n".encode())
             return c.answer(is_head=method == "HEAD")
 
     def plugin_status(self, name):

@@ -1,6 +1,8 @@
 """A command that arrives at another worker than its home is run there, and whoever has its answer reads what it wrote."""
 
 import json
+import os
+import signal
 import threading
 
 import e2e_host
@@ -19,17 +21,27 @@ def host(tmp_path_factory):
         host.discard()
 
 
-def connections_to_each_worker(host, count=12):
-    """Open connections that both workers share."""
-    connections = [host.connect() for _ in range(count)]
-    for c in connections:
-        c.request("POST", "/greet", {"name": "A"})
+def connections_to_each_worker(host, each=6):
+    """Open connections that each worker has some of: the kernel alone may give all of them to one, so the other waits."""
+    connections, pids = [], host.worker_pids()
+    for pid in pids:
+        others = [other for other in pids if other != pid]
+        for other in others:
+            os.kill(other, signal.SIGSTOP)
+        try:
+            for _ in range(each):
+                c = host.connect()
+                assert c.request("POST", "/greet", {"name": "A"}).status == 200
+                connections.append(c)
+        finally:
+            for other in others:
+                os.kill(other, signal.SIGCONT)
     return connections
 
 
-def test_both_workers_take_connections(host):
-    connections = connections_to_each_worker(host, 40)
-    e2e_host.wait_until("both to have some", lambda: all(w["connections"] > 0 for w in host.status()["workers"]))
+def test_both_workers_have_connections(host):
+    connections = connections_to_each_worker(host)
+    e2e_host.wait_until("both to have them", lambda: [w["connections"] for w in host.status()["workers"]] == [6, 6])
     for c in connections:
         c.close()
 
