@@ -4,8 +4,7 @@
  */
 #include "admin/admin.h"
 #include "base/clock.h"
-#include "host/bus.h"
-#include "host/process.h"
+#include "host/links.h"
 #include "host/sources.h"
 #include "host/status.h"
 #include "host/watch.h"
@@ -14,22 +13,15 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { RECONNECT_MS = 5, HEARTBEAT_MS = 100 };
-
-struct link {
-    struct control *control;
-    int worker;
-    struct bus_peer *peer; /* NULL: not connected */
-};
+enum { HEARTBEAT_MS = 100 };
 
 struct control {
     const struct host *host;
     struct slot *slot;
     struct loop *loop;
     struct loop_watch signals;
-    struct loop_timer reconnect, heartbeat;
-    struct bus bus;
-    struct link links[CONFIG_WORKERS_MAX];
+    struct loop_timer heartbeat;
+    struct links links;
     struct deployer *deployer;
     struct sources sources;
     bool cannot_retire; /* the last deployment was a retirement that failed */
@@ -37,86 +29,6 @@ struct control {
     struct http_server *http;
     struct admin admin;
 };
-
-static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
-                     struct text payload);
-static void on_closed(void *user, struct bus_peer *peer);
-
-static const struct bus_handlers handlers = {on_frame, on_closed};
-
-/* ---- workers */
-
-static void ask(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec,
-                uint32_t ticket)
-{
-    static const enum bus_type types[] = {[FLEET_PREPARE] = BUS_PREPARE,
-                                          [FLEET_MIGRATE] = BUS_MIGRATE,
-                                          [FLEET_PUBLISH] = BUS_PUBLISH,
-                                          [FLEET_DISCARD] = BUS_DISCARD,
-                                          [FLEET_RETIRE] = BUS_RETIRE};
-    struct control *c = user;
-    struct bus_peer *peer = c->links[worker].peer;
-    if (!peer)
-        return;
-    struct buffer *out = bus_begin(peer, types[verb], ticket);
-    bus_put_text(out, text_of(spec->plugin));
-    bus_put_number(out, (uint32_t)spec->number);
-    bus_put_text(out, text_of(spec->hash));
-    bus_end(peer);
-}
-
-static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
-                     struct text payload)
-{
-    struct link *link = user;
-    uint32_t code;
-    struct text message;
-    (void)peer;
-    if (type == BUS_REPLY && bus_get_number(&payload, &code) && bus_get_text(&payload, &message))
-        deployer_reply(link->control->deployer, link->worker, id, -(int)code, message);
-}
-
-static void on_reconnect(void *user);
-
-static void reconnect_soon(struct control *c)
-{
-    loop_timer_start(&c->reconnect, c->loop, RECONNECT_MS, false, on_reconnect, c);
-}
-
-static void on_closed(void *user, struct bus_peer *peer)
-{
-    struct link *link = user;
-    (void)peer;
-    link->peer = NULL;
-    reconnect_soon(link->control);
-    deployer_lost(link->control->deployer, link->worker);
-}
-
-static void connect_worker(struct control *c, int worker)
-{
-    struct address address;
-    bool pending;
-    struct link *link = &c->links[worker];
-    *link = (struct link){c, worker, NULL};
-    host_worker_address(c->host, worker, &address);
-    int fd = address_connect_start(&address, &pending, NULL);
-    if (fd >= 0)
-        link->peer = bus_peer_new(&c->bus, fd, &handlers, link);
-    if (link->peer)
-        deployer_joined(c->deployer, worker);
-    else
-        reconnect_soon(c);
-}
-
-static void on_reconnect(void *user)
-{
-    struct control *c = user;
-    for (int i = 0; i < c->host->config->workers; i++)
-        if (!c->links[i].peer)
-            connect_worker(c, i);
-}
-
-/* ---- deployments */
 
 static void log_report(const struct deploy_report *r)
 {
@@ -259,8 +171,6 @@ static void on_idle(void *user)
         become_ready(c);
 }
 
-/* ---- life */
-
 static void on_heartbeat(void *user)
 {
     struct control *c = user;
@@ -297,7 +207,7 @@ static int start_deployer(struct control *c, struct pn_error *err)
         .databases_directory = h->paths.databases,
         .temporary_directory = h->paths.temporary,
         .durable = !h->config->dev,
-        .fleet = {c, (int)h->config->workers, ask},
+        .fleet = {&c->links, (int)h->config->workers, links_ask},
         .user = c,
         .done = on_deployed,
         .idle = on_idle,
@@ -342,24 +252,23 @@ static int start(struct control *c, int signal_fd, struct pn_error *err)
     if (!c->loop)
         return PN_ENOMEM;
     int rc = start_deployer(c, err);
-    if (rc != 0 || (rc = bus_init(&c->bus, c->loop, err)) != 0 ||
+    if (rc != 0 || (rc = links_init(&c->links, c->host, c->loop, err)) != 0 ||
         (rc = loop_watch_start(&c->signals, c->loop, signal_fd, LOOP_READ, on_signal, c)) != 0 ||
         (rc = loop_timer_start(&c->heartbeat, c->loop, HEARTBEAT_MS, true, on_heartbeat, c)) != 0 ||
         (rc = start_admin(c, err)) != 0)
         return rc;
-    on_reconnect(c);
+    links_start(&c->links, c->deployer);
     start_sources(c);
     return 0;
 }
 
 static void stop(struct control *c)
 {
-    loop_timer_stop(&c->reconnect);
     loop_timer_stop(&c->heartbeat);
     loop_watch_stop(&c->signals);
     watch_free(c->watch);
     http_server_free(c->http);
-    bus_release(&c->bus);
+    links_release(&c->links);
     deployer_free(c->deployer);
     sources_release(&c->sources);
     loop_free(c->loop);

@@ -5,8 +5,8 @@
  * are opened here, after the fork.
  */
 #include "base/clock.h"
-#include "host/forward.h"
 #include "host/process.h"
+#include "host/relay.h"
 #include "net/listener.h"
 #include "release/deploy.h"
 
@@ -15,15 +15,6 @@
 #include <unistd.h>
 
 enum { REPORT_MS = 100 };
-
-/* A command of ours that another worker runs. */
-struct pending {
-    struct http_exchange *exchange; /* NULL: a free place */
-    int home;
-    uint32_t next_free;
-    char plugin[PLUGIN_NAME_SIZE];
-    char trace_id[TRACE_ID_SIZE];
-};
 
 struct worker {
     const struct host *host;
@@ -34,14 +25,12 @@ struct worker {
     struct loop_timer report;
     struct listener bus_listener;
     struct bus bus;
-    struct bus_peer *homes[CONFIG_WORKERS_MAX]; /* to the other workers; NULL: not connected */
-    struct bus_peer *control;                   /* the connection it last spoke on */
+    struct relay relay;       /* our commands to other workers' homes */
+    struct bus_peer *control; /* the connection it last spoke on */
     struct catalogue *catalogue;
     struct executor executor;
     struct dispatcher dispatcher;
     struct http_server *http;
-    struct pending *pending;
-    uint32_t pending_count, free_pending; /* a free place + 1; 0: none */
     bool starting;
 };
 
@@ -55,99 +44,13 @@ static bool is_starting(void *user)
     return w->starting && !SLAB_GET(w->host->slab->ready);
 }
 
-static const struct bus_handlers handlers = {on_frame, on_closed};
-
-/* ---- commands of ours to other homes */
-
-static uint32_t pending_take(struct worker *w)
-{
-    if (w->free_pending) {
-        uint32_t id = w->free_pending - 1;
-        w->free_pending = w->pending[id].next_free;
-        return id;
-    }
-    uint32_t count = w->pending_count ? w->pending_count * 2 : 64;
-    struct pending *grown = realloc(w->pending, count * sizeof *grown);
-    if (!grown)
-        return UINT32_MAX;
-    w->pending = grown;
-    for (uint32_t i = count; i-- > w->pending_count;) {
-        w->pending[i] = (struct pending){.next_free = w->free_pending};
-        w->free_pending = i + 1;
-    }
-    w->pending_count = count;
-    return pending_take(w);
-}
-
-static void pending_give(struct worker *w, uint32_t id)
-{
-    w->pending[id] = (struct pending){.next_free = w->free_pending};
-    w->free_pending = id + 1;
-}
-
-static struct bus_peer *home_peer(struct worker *w, int home)
-{
-    struct address address;
-    bool pending;
-    if (w->homes[home])
-        return w->homes[home];
-    host_worker_address(w->host, home, &address);
-    int fd = address_connect_start(&address, &pending, NULL);
-    if (fd < 0)
-        return NULL;
-    /* The supervisor keeps the listening socket open: a home that is being respawned finds what waits in it. */
-    w->homes[home] = bus_peer_new(&w->bus, fd, &handlers, w);
-    return w->homes[home];
-}
-
 static bool forward(void *user, const struct dispatch_forward *f)
 {
     struct worker *w = user;
-    struct bus_peer *peer = home_peer(w, f->home);
-    uint32_t id = peer ? pending_take(w) : UINT32_MAX;
-    if (id == UINT32_MAX)
-        return false;
-    struct pending *p = &w->pending[id];
-    p->exchange = f->exchange;
-    p->home = f->home;
-    snprintf(p->trace_id, sizeof p->trace_id, "%.*s", TEXT_ARGS(f->origin->trace_id));
-    struct text rest = f->capability->address, plugin;
-    text_split(&rest, '.', &plugin);
-    snprintf(p->plugin, sizeof p->plugin, "%.*s", TEXT_ARGS(plugin));
-    forward_write_call(bus_begin(peer, BUS_CALL, id), f);
-    bus_end(peer);
-    return true;
+    return relay_send(&w->relay, f);
 }
 
-static void take_answer(struct worker *w, uint32_t id, struct text payload)
-{
-    struct answer answer;
-    struct text generation;
-    if (id >= w->pending_count || !w->pending[id].exchange)
-        return;
-    struct pending p = w->pending[id];
-    pending_give(w, id);
-    /* What the command wrote must be seen by whoever reads after its answer, also within this tick. */
-    catalogue_end_snapshot(w->catalogue, text_of(p.plugin));
-    if (forward_read_answer(payload, &answer, &generation))
-        dispatch_answer(p.exchange, &answer, generation, text_of(p.trace_id));
-    else
-        dispatch_lost(&w->dispatcher, p.exchange, text_of(p.trace_id));
-}
-
-static void lose_home(struct worker *w, int home)
-{
-    w->homes[home] = NULL;
-    for (uint32_t id = 0; id < w->pending_count; id++) {
-        struct pending p = w->pending[id];
-        if (!p.exchange || p.home != home)
-            continue;
-        pending_give(w, id);
-        dispatch_lost(&w->dispatcher, p.exchange, text_of(p.trace_id));
-    }
-}
-
-/* ---- commands of others that have their home here */
+static const struct bus_handlers handlers = {on_frame, on_closed};
 
 static void run_call(struct worker *w, struct bus_peer *peer, uint32_t id, struct text payload)
 {
@@ -172,8 +75,6 @@ static void run_call(struct worker *w, struct bus_peer *peer, uint32_t id, struc
     }
     bus_end(peer);
 }
-
-/* ---- what the control process asks */
 
 static bool read_spec(struct text payload, struct generation_spec *spec)
 {
@@ -216,8 +117,9 @@ static void obey_and_reply(struct worker *w, struct bus_peer *peer, enum bus_typ
     struct generation_spec spec;
     struct pn_error err;
     w->control = peer;
-    int code = read_spec(payload, &spec) ? obey(w, type, &spec, &err)
-                                         : pn_error_set(&err, PN_EINVAL, "the request is malformed");
+    int code = read_spec(payload, &spec)
+                   ? obey(w, type, &spec, &err)
+                   : pn_error_set(&err, PN_EINVAL, "the request is malformed");
     struct buffer *out = bus_begin(peer, BUS_REPLY, id);
     bus_put_number(out, (uint32_t)-code);
     bus_put_text(out, text_of(code == 0 ? "" : err.message));
@@ -238,7 +140,7 @@ static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint
 {
     struct worker *w = user;
     if (type == BUS_ANSWER)
-        take_answer(w, id, payload);
+        relay_answer(&w->relay, id, payload);
     else if (type == BUS_CALL)
         run_call(w, peer, id, payload);
     else
@@ -250,9 +152,7 @@ static void on_closed(void *user, struct bus_peer *peer)
     struct worker *w = user;
     if (peer == w->control)
         lose_control(w);
-    for (int i = 0; i < CONFIG_WORKERS_MAX; i++)
-        if (w->homes[i] == peer)
-            lose_home(w, i);
+    relay_lost(&w->relay, peer);
 }
 
 static void on_bus_connection(void *user, int fd)
@@ -260,8 +160,6 @@ static void on_bus_connection(void *user, int fd)
     struct worker *w = user;
     bus_peer_new(&w->bus, fd, &handlers, w);
 }
-
-/* ---- life */
 
 static void report(void *user)
 {
@@ -321,23 +219,27 @@ static void on_signal(void *user, unsigned ready)
     }
 }
 
-/* A plugin that cannot be loaded must not keep the others from serving. */
-static int load_active(struct worker *w, struct pn_error *err)
+/*
+ * A plugin that cannot be loaded must not keep the others from serving, nor a damaged list this
+ * worker from starting: the control process, which knows what is published, tells it again.
+ */
+static void load_active(struct worker *w)
 {
     struct active active;
+    struct pn_error err;
     active_init(&active);
-    int rc = active_read(&active, w->host->paths.active, err);
-    for (size_t i = 0; rc == 0 && i < active.count; i++) {
+    if (active_read(&active, w->host->paths.active, &err) != 0)
+        LOG(LOG_ERROR, "cannot read what is published", LOG_STRING("error", err.message));
+    for (size_t i = 0; i < active.count; i++) {
         if (active.entries[i].retired)
             continue;
         w->starting = false;
-        if (catalogue_publish(w->catalogue, &active.entries[i].spec, err) != 0)
+        if (catalogue_publish(w->catalogue, &active.entries[i].spec, &err) != 0)
             LOG(LOG_ERROR, "cannot serve a plugin",
                 LOG_STRING("plugin", active.entries[i].spec.plugin),
-                LOG_STRING("error", err->message));
+                LOG_STRING("error", err.message));
     }
     active_release(&active);
-    return rc;
 }
 
 static int open_parts(struct worker *w, struct pn_error *err)
@@ -354,6 +256,7 @@ static int open_parts(struct worker *w, struct pn_error *err)
     executor_init(&w->executor);
     w->executor.show_internals = h->config->dev;
     w->dispatcher = (struct dispatcher){w->catalogue, &w->executor, w, is_starting, forward};
+    relay_init(&w->relay, h, &w->bus, &handlers, w, &w->dispatcher);
     w->http = http_server_new(w->loop, &settings.http, dispatch_request, &w->dispatcher);
     return w->http ? 0 : pn_error_set(err, PN_ENOMEM, "out of memory");
 }
@@ -361,8 +264,10 @@ static int open_parts(struct worker *w, struct pn_error *err)
 static int start(struct worker *w, int signal_fd, struct pn_error *err)
 {
     int rc = open_parts(w, err);
-    if (rc != 0 || (rc = load_active(w, err)) != 0 ||
-        (rc = loop_on_tick(w->loop, on_tick, w)) != 0 ||
+    if (rc != 0)
+        return rc;
+    load_active(w);
+    if ((rc = loop_on_tick(w->loop, on_tick, w)) != 0 ||
         (rc = bus_init(&w->bus, w->loop, err)) != 0 ||
         (rc = loop_watch_start(&w->signals, w->loop, signal_fd, LOOP_READ, on_signal, w)) != 0 ||
         (rc = listener_start(&w->bus_listener, w->loop, w->host->bus_fd[w->index],
@@ -381,7 +286,7 @@ static void stop(struct worker *w)
     http_server_free(w->http);
     catalogue_free(w->catalogue);
     executor_release(&w->executor);
-    free(w->pending);
+    relay_release(&w->relay);
     loop_free(w->loop);
 }
 
