@@ -157,7 +157,7 @@ static void string__is_measured_in_characters(void **state)
     assert_false(contract_check_string(&type, TEXT("\xE4\xB8\xAD"), &root, &offences));
     assert_false(contract_check_string(&type, TEXT("abcd"), &root, &offences));
     assert_non_null(
-        strstr(said(), "\"expected\":\"at least 2 characters\",\"got\":\"1 characters\""));
+        strstr(said(), "\"expected\":\"at least 2 characters\",\"got\":\"1 character\""));
     assert_non_null(
         strstr(said(), "\"expected\":\"at most 3 characters\",\"got\":\"4 characters\""));
 }

@@ -277,7 +277,7 @@ static void parameters__that_do_not_fit_are_offences(void **state)
     }
     const struct call_parameter two[] = {{TEXT("l"), TEXT("1")}, {TEXT("l"), TEXT("2")}};
     assert_int_equal(run_with("", two, 2), CALL_BAD_INPUT);
-    expect_text(offences(), "\"expected\":\"at most 1 items\"");
+    expect_text(offences(), "\"expected\":\"at most 1 item\"");
 }
 
 static void parameters__do_not_repeat_members(void **state)

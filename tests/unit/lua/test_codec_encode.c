@@ -99,7 +99,7 @@ static void codec__arrays_have_no_holes(void **state)
     expect_offence("t.array(t.integer)", "{ 1, 2, x = 3 }", "a table with holes or named members");
     expect_offence("t.array(t.integer)", "{ [1] = 1, [3] = 3, [1000] = 4 }", "a table with holes");
     expect_offence("t.array(t.integer)", "{ [0] = 1 }", "a table with holes");
-    expect_offence("t.array(t.integer) { max_items = 1 }", "{ 1, 2 }", "at most 1 items");
+    expect_offence("t.array(t.integer) { max_items = 1 }", "{ 1, 2 }", "at most 1 item");
 }
 
 static void codec__maps_have_names(void **state)
@@ -109,7 +109,7 @@ static void codec__maps_have_names(void **state)
     expect_offence("t.map(t.integer)", "{ 1 }", "a key that is not a string");
     expect_offence("t.map(t.integer)", "{ ['\\xFF'] = 1 }", "a key that is not UTF-8");
     expect_offence("t.map(t.integer)", "{ ['\\xFF'] = 'x' }", "a key that is not UTF-8");
-    expect_offence("t.map(t.integer) { min_items = 1 }", "{}", "at least 1 members");
+    expect_offence("t.map(t.integer) { min_items = 1 }", "{}", "at least 1 member");
 }
 
 static void codec__any_guesses_from_the_table(void **state)

@@ -1,0 +1,2 @@
+pinion_unit_test(binding/test_db.c LIBRARIES pinion_binding pinion_script pinion_lua_vm)
+pinion_unit_test(binding/test_ambient.c LIBRARIES pinion_binding pinion_script pinion_lua_vm)
