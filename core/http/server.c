@@ -1,3 +1,5 @@
+#include "http/server.h"
+
 #include "http/connection.h"
 
 #include "base/clock.h"

@@ -1,3 +1,5 @@
+#include "lua/vm.h"
+
 #include "lua/state.h"
 
 #include <assert.h>
