@@ -1,5 +1,6 @@
 #include "release/verify.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 
 #include <errno.h>
@@ -12,7 +13,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { VERIFY_WALL_MS = 10000, VERIFY_CPU_SECONDS = 5, REAP_MS = 50 };
+enum {
+    VERIFY_WALL_MS = 10000,
+    VERIFY_CPU_SECONDS = 5,
+    REAP_MS = 50,
+    LOAD_CPU_MS_MAX =
+        500 /* every worker stands still for as long; much longer, and it is killed for being stuck */
+};
 
 static void hash_migrations(const struct migration *list, size_t count, char hash[BUNDLE_HASH_SIZE])
 {
@@ -98,13 +105,21 @@ static int verify(const struct verify_job *job, struct verify_result *out, struc
     struct bundle bundle;
     snprintf(spec.plugin, sizeof spec.plugin, "%s", job->directory_name);
     int rc = bundle_read(&bundle, job->archive, err);
+    int64_t begun = clock_thread_cpu();
     if (rc == 0)
         rc = generation_load(&g, &spec, &bundle, err);
     if (rc != 0)
         return rc;
+    int64_t load_ms = (clock_thread_cpu() - begun) / NS_PER_MS;
     snprintf(out->plugin, sizeof out->plugin, "%s", g->definition.name.data);
     snprintf(out->version, sizeof out->version, "%s", g->definition.version.data);
-    rc = check_migrations(job, g, out, err);
+    if (load_ms > LOAD_CPU_MS_MAX)
+        rc = pn_error_set(
+            err, PN_ELIMIT,
+            "loading '%s' took %lld ms of CPU time, it may take %d: do such work in a call",
+            out->plugin, (long long)load_ms, LOAD_CPU_MS_MAX);
+    else
+        rc = check_migrations(job, g, out, err);
     generation_unref(g);
     return rc;
 }
