@@ -13,14 +13,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { HEARTBEAT_MS = 100 };
+enum { HEARTBEAT_MS = 100, GONE_MS = 100 };
 
 struct control {
     const struct host *host;
     struct slot *slot;
     struct loop *loop;
     struct loop_watch signals;
-    struct loop_timer heartbeat;
+    struct loop_timer heartbeat, gone;
     struct links links;
     struct deployer *deployer;
     struct sources sources;
@@ -114,25 +114,61 @@ static void scan(struct control *c, const char *directory)
     }
 }
 
-static void retire_gone(struct control *c)
+static void resubmit_refused(struct control *c)
 {
-    struct pn_error err;
     for (size_t i = 0; i < c->sources.count; i++) {
         struct source *source = c->sources.list[i];
-        if (source->gone || source_is_plugin(source->directory))
-            continue;
-        source->gone = true;
-        if (source->plugin[0] && deployer_retire(c->deployer, source->plugin, &err) != 0)
-            LOG(LOG_ERROR, "cannot retire", LOG_STRING("plugin", source->plugin),
-                LOG_STRING("error", err.message));
+        if (!source->gone && source->reported && !source->ok && source_is_plugin(source->directory))
+            submit(c, source);
     }
+}
+
+static void retire_gone(struct control *c, struct source *source)
+{
+    struct pn_error err;
+    source->gone = true;
+    /* It may have moved: another directory has it then. */
+    if (source->plugin[0] && !sources_by_plugin(&c->sources, source->plugin) &&
+        deployer_retire(c->deployer, source->plugin, &err) != 0)
+        LOG(LOG_ERROR, "cannot retire", LOG_STRING("plugin", source->plugin),
+            LOG_STRING("error", err.message));
+}
+
+/*
+ * Editors and checkouts that replace a file take the old one away first: only what stays away is gone. What was refused for
+ * its sake may be served then.
+ */
+static void look_for_gone(void *user)
+{
+    struct control *c = user;
+    int64_t now = clock_monotonic();
+    bool waits = false, left = false;
+    for (size_t i = 0; i < c->sources.count; i++) {
+        struct source *source = c->sources.list[i];
+        if (source->gone)
+            continue;
+        bool missing = !source_is_plugin(source->directory);
+        source->missing_since = !missing ? 0 : source->missing_since ? source->missing_since : now;
+        if (!missing)
+            continue;
+        if (now - source->missing_since < GONE_MS * NS_PER_MS) {
+            waits = true;
+            continue;
+        }
+        retire_gone(c, source);
+        left = true;
+    }
+    if (left)
+        resubmit_refused(c);
+    if (waits && !loop_timer_is_started(&c->gone))
+        loop_timer_start(&c->gone, c->loop, GONE_MS, false, look_for_gone, c);
 }
 
 static void on_changed(void *user, const char *root)
 {
     struct control *c = user;
     struct source *source = sources_by_directory(&c->sources, root);
-    retire_gone(c);
+    look_for_gone(c);
     if (!source) {
         scan(c, root); /* a folder of plugins */
     } else if (source_is_plugin(root)) {
@@ -265,6 +301,7 @@ static int start(struct control *c, int signal_fd, struct pn_error *err)
 static void stop(struct control *c)
 {
     loop_timer_stop(&c->heartbeat);
+    loop_timer_stop(&c->gone);
     loop_watch_stop(&c->signals);
     watch_free(c->watch);
     http_server_free(c->http);

@@ -17,6 +17,7 @@ struct source {
     char plugin[PLUGIN_NAME_SIZE]; /* "" until it was verified once */
     char label[GENERATION_LABEL_SIZE];
     bool reported, ok, gone;
+    int64_t missing_since; /* 0: its init.lua was there when it was last looked for */
     bool arrived; /* found by a scan, for the first time or again; whoever acts on it clears it */
     enum deploy_step step; /* where it failed */
     char message[PN_ERROR_MESSAGE_MAX];

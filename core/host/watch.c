@@ -212,6 +212,17 @@ static bool matters(const struct inotify_event *event)
     return !(event->mask & IN_CREATE) && bundle_takes(text_of(event->len ? event->name : ""));
 }
 
+/* A directory that was put in the place of another brings no events of its files, which may be others. */
+static void change_below(struct watch *w, const struct watched *one, const char *name)
+{
+    char path[FILE_PATH_MAX];
+    if (file_join(path, sizeof path, one->path, text_of(name), NULL) != 0)
+        return;
+    for (int i = 0; i < w->root_count; i++)
+        if (is_below(w->roots[i], path))
+            w->changed[i] = true;
+}
+
 static void take_change(struct watch *w, const struct watched *one,
                         const struct inotify_event *event)
 {
@@ -220,6 +231,8 @@ static void take_change(struct watch *w, const struct watched *one,
         watch_children(w, one->root, one->path, 0, &err) != 0)
         LOG(LOG_WARN, "changes may go unnoticed", LOG_STRING("error", err.message));
     w->changed[one->root] = true;
+    if (event->mask & IN_ISDIR)
+        change_below(w, one, event->len ? event->name : "");
     put_off(w);
 }
 
