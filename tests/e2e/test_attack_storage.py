@@ -53,11 +53,14 @@ def test_a_database_that_is_newer_does_not_keep_its_plugin_from_serving(start_ho
     write(plugin / "init.lua", e2e_plugins.plugin(COUNTER, needs=["db"]))
     host = start_host(folder / "plugins")
     before = (host.data / "active.json").read_text()
+    bundle = host.data / "bundles" / (active(host)[0]["hash"] + ".bundle")
+    kept = bundle.read_bytes()
     write(plugin / "migrations" / "0002_w.sql", "alter table k add column w integer;")
     host.save(plugin / "init.lua", e2e_plugins.plugin(COUNTER, needs=["db"], version="1.0.1"), "shop@1.0.1#")
     host.stop()
     # As if the host had died after it migrated and before it published.
     write(host.data / "active.json", before)
+    write(bundle, kept)
     host.plugins, host.mode = [], "serve"
     host.start()
     assert host.ok("shop.add") == {"id": 1}
