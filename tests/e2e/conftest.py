@@ -1,7 +1,8 @@
-"""What the end-to-end tests share: a time limit for each, a short temporary directory, and hosts that end with the test.
+"""What the end-to-end tests share: a time limit for each, a short temporary directory, and hosts
+that end with the test.
 
-`@pytest.mark.limit(seconds)` gives a test another limit than the usual one; limits grow with PINION_TEST_SLOW (and by
-themselves for a binary built with sanitizers)."""
+`@pytest.mark.limit(seconds)` gives a test another limit than the usual one; limits grow with
+PINION_TEST_SLOW (and by themselves for a binary built with sanitizers)."""
 
 import os
 import pathlib
@@ -22,7 +23,8 @@ LIMIT_SECONDS = 30
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "limit(seconds): the time this test may take, instead of the usual")
+    config.addinivalue_line("markers",
+        "limit(seconds): the time this test may take, instead of the usual")
 
 
 def pytest_report_header():
@@ -31,7 +33,8 @@ def pytest_report_header():
 
 def pytest_sessionstart():
     if not os.access(e2e_host.BINARY, os.X_OK):
-        pytest.exit(f"there is no binary '{e2e_host.BINARY}': build it, or set PINION", returncode=2)
+        pytest.exit(f"there is no binary '{e2e_host.BINARY}': build it, or set PINION",
+            returncode=2)
 
 
 @pytest.fixture(autouse=True)
@@ -64,8 +67,8 @@ def folder():
 
 @pytest.fixture
 def start_host(folder):
-    """start_host(plugins, …) gives a running Host; the rest are Host's own arguments. Those still running at the end are
-    stopped, which checks how they end."""
+    """start_host(plugins, …) gives a running Host; the rest are Host's own arguments. Those still
+    running at the end are stopped, which checks how they end."""
     hosts = []
 
     def start(plugins=(), wait=True, into=None, **options):

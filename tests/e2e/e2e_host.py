@@ -1,8 +1,9 @@
 """Host: one real pinion under test, with its data directory, its plugins and its log.
 
-Starts the binary that PINION names (default build/release/pinion) on free ports of 127.0.0.1, waits until it is ready,
-reads its log, and stops it. Invariant: it ends only the process it started, whose children die with it; a host that
-was stopped has exited with 0, and has written nothing but log lines (so a sanitizer's report fails the test)."""
+Starts the binary that PINION names (default build/release/pinion) on free ports of 127.0.0.1, waits
+until it is ready, reads its log, and stops it. Invariant: it ends only the process it started,
+whose children die with it; a host that was stopped has exited with 0, and has written nothing but
+log lines (so a sanitizer's report fails the test)."""
 
 import json
 import os
@@ -23,7 +24,8 @@ SLOW = float(os.environ.get("PINION_TEST_SLOW", "3" if IS_ASAN else "1"))
 
 def run(*arguments, timeout=15, stdin=subprocess.DEVNULL, **options):
     """Runs the binary to its end; the result has returncode, stdout, stderr."""
-    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True, stdin=stdin,
+    return subprocess.run([BINARY, *map(str, arguments)], capture_output=True, text=True,
+        stdin=stdin,
                           timeout=timeout * SLOW, check=False, **options)
 
 
@@ -71,7 +73,8 @@ class Host:
     # ---- life
 
     def command(self):
-        line = [BINARY, self.mode, *map(str, self.plugins), "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+        line = [BINARY, self.mode, *map(str, self.plugins), "--listen", "127.0.0.1:0", "--admin",
+            "127.0.0.1:0",
                 "--data", str(self.data), "--workers", str(self.workers)]
         if self.config is not None:
             self.config_path.write_text(json.dumps(self.config))
@@ -220,11 +223,13 @@ class Host:
         return answer.json() if answer.body else None
 
     def save(self, path, text, label=None):
-        """Saves a plugin's file and waits until `label` (a prefix such as 'shop@1.0.2#') is live. Milliseconds it took."""
+        """Saves a plugin's file and waits until `label` (a prefix such as 'shop@1.0.2#') is live.
+        Milliseconds it took."""
         since, begun = self.log_mark(), time.monotonic()
         write(path, text)
         if label:
-            self.wait_log(since, msg="live", where=lambda line: line["generation"].startswith(label))
+            self.wait_log(since, msg="live",
+                where=lambda line: line["generation"].startswith(label))
         return (time.monotonic() - begun) * 1000
 
 
@@ -237,7 +242,8 @@ def is_alive(pid):
 
 
 def resident(pid):
-    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf(
+        "SC_PAGE_SIZE")
 
 
 def copy_plugins(folder, *names):

@@ -1,7 +1,7 @@
 """A small HTTP/1.1 client over raw sockets, for tests that care about every byte.
 
-Invariant: it reads exactly one answer at a time and never hides what the server did: an answer that is not
-well formed, a connection that ends early or a byte too many is an error of the test."""
+Invariant: it reads exactly one answer at a time and never hides what the server did: an answer that
+is not well formed, a connection that ends early or a byte too many is an error of the test."""
 
 import json
 import socket
@@ -51,7 +51,8 @@ def parse_head(head):
 
 
 def take_answer(data, is_head=False):
-    """(answer, rest) when `data` begins with a complete answer, else None. Interim answers are passed over."""
+    """(answer, rest) when `data` begins with a complete answer, else None. Interim answers are
+    passed over."""
     while True:
         end = data.find(b"\r\n\r\n")
         if end < 0:

@@ -1,7 +1,8 @@
-"""Load: many keep-alive connections that send the next request as soon as they have their answer, each answer verified.
+"""Load: many keep-alive connections that send the next request as soon as they have their answer,
+each answer verified.
 
-One thread and one selector, so that a test can do its work beside it. Invariant: every request that was sent is
-counted either as an answer or as a failure, also those under way when it stops."""
+One thread and one selector, so that a test can do its work beside it. Invariant: every request that
+was sent is counted either as an answer or as a failure, also those under way when it stops."""
 
 import selectors
 import socket
@@ -93,12 +94,15 @@ class Client:
 
 
 class Load:
-    """`make(connection number)` gives the next request's bytes; `check(answer, sent)` gives a reason or None.
+    """`make(connection number)` gives the next request's bytes; `check(answer, sent)` gives a
+    reason or None.
 
-    `renew_after` closes a connection after so many answers and opens a new one, to see that the listener stays open;
-    `retry` opens a new connection after a failure, which is counted all the same."""
+    `renew_after` closes a connection after so many answers and opens a new one, to see that the
+    listener stays open; `retry` opens a new connection after a failure, which is counted all the
+    same."""
 
-    def __init__(self, address, make, check, connections=64, renew_after=0, retry=False, timeout=20):
+    def __init__(self, address, make, check, connections=64, renew_after=0, retry=False,
+            timeout=20):
         self.address = e2e_http.parse_address(address)
         self.make = make
         self.check = check

@@ -1,4 +1,5 @@
-"""The commands: help everywhere, exit codes 0 (good), 1 (failed), 2 (wrong usage), and messages that name what is wrong."""
+"""The commands: help everywhere, exit codes 0 (good), 1 (failed), 2 (wrong usage), and messages
+that name what is wrong."""
 
 import json
 import subprocess
@@ -85,7 +86,8 @@ def test_call_takes_an_url_and_shows_the_head(host):
 
 
 def test_call_reads_standard_input(host):
-    result = subprocess.run([e2e_host.BINARY, "call", "greeter.greet", "-", "--host", host.listen], input='{"name":"In"}',
+    result = subprocess.run([e2e_host.BINARY, "call", "greeter.greet", "-", "--host", host.listen],
+        input='{"name":"In"}',
                             capture_output=True, text=True, timeout=15 * e2e_host.SLOW, check=False)
     assert json.loads(result.stdout) == {"greeting": "Hello, In!"}
 
@@ -119,7 +121,8 @@ def test_status_for_people(host):
 def test_status_for_programs(host):
     told = json.loads(run("status", "--data", host.data, "--json").stdout)
     assert told["listen"] == host.listen
-    assert {p["generation"] for p in told["plugins"]} == {"greeter@1.0.0#1", "orders@1.0.0#1", "users@1.0.0#1"}
+    assert {p["generation"] for p in told["plugins"]} == {"greeter@1.0.0#1", "orders@1.0.0#1",
+        "users@1.0.0#1"}
     assert len(told["workers"]) == 2
 
 
@@ -137,12 +140,15 @@ def test_status_of_a_killed_host_is_1(folder, start_host):
 
 
 def test_options_win_over_the_configuration(folder, start_host):
-    host = start_host(e2e_host.PLUGINS / "greeter", workers=2, config={"workers": 1, "data": "/nowhere", "listen": "127.0.0.1:1"})
+    host = start_host(e2e_host.PLUGINS / "greeter", workers=2,
+        config={"workers": 1, "data": "/nowhere", "listen": "127.0.0.1:1"})
     assert len(host.status()["workers"]) == 2
 
 
 def test_directories_may_come_from_the_configuration(folder, start_host):
-    host = start_host([], mode="serve", config={"plugins": [str(e2e_host.PLUGINS / "greeter")], "log": {"level": "warn", "format": "json"}})
+    host = start_host([], mode="serve",
+        config={"plugins": [str(e2e_host.PLUGINS / "greeter")],
+            "log": {"level": "warn", "format": "json"}})
     assert host.ok("greeter.greet", {"name": "A"})
     assert not host.log(level="info")
 
@@ -150,6 +156,7 @@ def test_directories_may_come_from_the_configuration(folder, start_host):
 def test_logfmt_is_for_terminals(folder):
     path = folder / "logfmt.json"
     path.write_text('{"log": {"format": "logfmt"}}')
-    result = run("serve", folder / "nowhere", "--config", path, "--data", folder / "data", "--listen", "127.0.0.1:0")
+    result = run("serve", folder / "nowhere", "--config", path, "--data", folder / "data",
+        "--listen", "127.0.0.1:0")
     assert result.returncode == 1
     assert 'level=error process=supervisor msg="cannot start"' in result.stderr

@@ -1,4 +1,5 @@
-"""A command that arrives at another worker than its home is run there, and whoever has its answer reads what it wrote."""
+"""A command that arrives at another worker than its home is run there, and whoever has its answer
+reads what it wrote."""
 
 import json
 import os
@@ -13,7 +14,8 @@ from e2e_http import request_bytes
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    host = e2e_host.Host(tmp_path_factory.mktemp("forward"), e2e_host.PLUGINS, mode="serve", workers=2)
+    host = e2e_host.Host(tmp_path_factory.mktemp("forward"), e2e_host.PLUGINS, mode="serve",
+        workers=2)
     try:
         yield host.start()
         host.stop()
@@ -22,7 +24,8 @@ def host(tmp_path_factory):
 
 
 def connections_to_each_worker(host, each=6):
-    """Open connections that each worker has some of: the kernel alone may give all of them to one, so the other waits."""
+    """Open connections that each worker has some of: the kernel alone may give all of them to one,
+    so the other waits."""
     connections, pids = [], host.worker_pids()
     for pid in pids:
         others = [other for other in pids if other != pid]
@@ -41,7 +44,8 @@ def connections_to_each_worker(host, each=6):
 
 def test_both_workers_have_connections(host):
     connections = connections_to_each_worker(host)
-    e2e_host.wait_until("both to have them", lambda: [w["connections"] for w in host.status()["workers"]] == [6, 6])
+    e2e_host.wait_until("both to have them",
+        lambda: [w["connections"] for w in host.status()["workers"]] == [6, 6])
     for c in connections:
         c.close()
 
@@ -50,7 +54,8 @@ def test_what_one_connection_wrote_all_others_read(host):
     connections = connections_to_each_worker(host)
     for number in range(60):
         writer = connections[number % len(connections)]
-        answer = writer.request("POST", "/users", {"email": f"f{number}@example.org", "name": f"F{number}"})
+        answer = writer.request("POST", "/users",
+            {"email": f"f{number}@example.org", "name": f"F{number}"})
         assert answer.status == 200, answer
         assert answer.generation == "users@1.0.0#1"
         user = answer.json()
@@ -66,10 +71,12 @@ def test_problems_come_back_as_they_are(host):
     for c in connections_to_each_worker(host):
         with c:
             taken = c.request("POST", "/users", {"email": "problems@example.org", "name": "P"},
-                              [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")])
+                              [("traceparent",
+                                  "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")])
             assert (taken.status, taken.json()["code"]) == (409, "email_taken")
             assert taken.headers["content-type"] == "application/problem+json"
-            assert taken.json()["trace_id"] == taken.headers["pinion-trace-id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+            assert taken.json()["trace_id"] == taken.headers[
+                "pinion-trace-id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
             assert taken.json()["generation"] == taken.generation
             bad = c.request("PATCH", f"/users/{user['id']}", {"name": 1})
             assert (bad.status, bad.json()["errors"][0]["pointer"]) == (400, "/name")
@@ -82,7 +89,8 @@ def test_ids_are_unique_and_without_gaps(host):
 
     def make(_):
         with lock:
-            return request_bytes("POST", "/orders", {"user_id": 1, "sku": f"s{next(numbers)}", "qty": 1, "price_cents": 5})
+            return request_bytes("POST", "/orders",
+                {"user_id": 1, "sku": f"s{next(numbers)}", "qty": 1, "price_cents": 5})
 
     def check(answer, _):
         if answer.status != 200:
@@ -109,6 +117,7 @@ def test_large_commands_are_forwarded_whole(host):
 def test_clients_that_leave_before_the_answer_harm_nobody(host):
     for number in range(200):
         with host.connect() as c:
-            c.send(request_bytes("POST", "/orders", {"user_id": 3, "sku": "gone", "qty": 1, "price_cents": number}))
+            c.send(request_bytes("POST", "/orders",
+                {"user_id": 3, "sku": "gone", "qty": 1, "price_cents": number}))
     assert host.request("GET", "/users/3/orders").status == 200
     assert all(worker["respawns"] == 0 for worker in host.status()["workers"])

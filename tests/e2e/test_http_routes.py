@@ -1,4 +1,5 @@
-"""Methods, paths and queries as seen from outside: HEAD, OPTIONS, 405, and one normal form of a path before routing."""
+"""Methods, paths and queries as seen from outside: HEAD, OPTIONS, 405, and one normal form of a
+path before routing."""
 
 import e2e_http
 import pytest
@@ -23,7 +24,8 @@ def test_head_is_get_without_its_body(host):
 
 def test_head_of_what_is_not_there_has_no_body(host):
     with host.connect() as c:
-        assert (c.request("HEAD", "/users/999").status, c.request("HEAD", "/nothing").status) == (404, 404)
+        assert (c.request("HEAD", "/users/999").status,
+            c.request("HEAD", "/nothing").status) == (404, 404)
         assert c.request("GET", "/users/1").status == 200
 
 
@@ -53,8 +55,10 @@ def test_options_of_an_unknown_address_is_404(host):
 
 
 @pytest.mark.parametrize("target", [
-    "/users/1", "/users//1", "//users/1", "/users/1/", "/./users/./1", "/a/../users/1", "/users/2/../1", "/users/%31",
-    "/%75sers/1", "/users/1?", "/%2e/users/1", "/a/%2E%2e/users/1", "/a/b/../../users/1", "/users/1/.",
+    "/users/1", "/users//1", "//users/1", "/users/1/", "/./users/./1", "/a/../users/1",
+        "/users/2/../1", "/users/%31",
+    "/%75sers/1", "/users/1?", "/%2e/users/1", "/a/%2E%2e/users/1", "/a/b/../../users/1",
+        "/users/1/.",
     "http://anything/users/1", "http://[::1]:80/users/1",
 ])
 def test_a_path_has_one_normal_form(host, target):
@@ -62,13 +66,16 @@ def test_a_path_has_one_normal_form(host, target):
     assert (answer.status, answer.json()["id"]) == (200, 1), answer
 
 
-@pytest.mark.parametrize("target", ["/users%2F1", "/users%2f1", "/users/1%2F", "/Users/1", "/users;x/1", "/users%5C1"])
+@pytest.mark.parametrize("target",
+    ["/users%2F1", "/users%2f1", "/users/1%2F", "/Users/1", "/users;x/1", "/users%5C1"])
 def test_an_encoded_slash_is_no_separator(host, target):
     assert host.request("GET", target).status in (400, 404)
 
 
-@pytest.mark.parametrize("target", ["/..", "/../users/1", "/users/../../users/1", "/%2e%2e/users/1", "/users/%", "/users/%4",
-                                    "/users/%zz", "/users/%00", "/users/%0a", "/users/%ff", "/users/%c0%af"])
+@pytest.mark.parametrize("target",
+    ["/..", "/../users/1", "/users/../../users/1", "/%2e%2e/users/1", "/users/%", "/users/%4",
+                                    "/users/%zz", "/users/%00", "/users/%0a", "/users/%ff",
+                                        "/users/%c0%af"])
 def test_a_path_that_cannot_be_normal_is_400(host, target):
     assert host.request("GET", target).status == 400
 
@@ -87,18 +94,22 @@ def test_a_query_string_is_decoded_once(host):
 
 
 def test_pipelined_requests_are_answered_in_order(host):
-    requests = b"".join(e2e_http.request_bytes("POST", "/greet", {"name": str(i)}) for i in range(200))
+    requests = b"".join(e2e_http.request_bytes("POST", "/greet", {"name": str(i)})
+        for i in range(200))
     with host.connect() as c:
         c.send(requests)
-        assert [c.answer().json()["greeting"] for _ in range(200)] == [f"Hello, {i}!" for i in range(200)]
+        assert [c.answer().json()["greeting"] for _ in range(200)] == [f"Hello, {i}!"
+            for i in range(200)]
 
 
 def test_pipelined_commands_are_answered_in_order(host):
     """Some run elsewhere: a later answer that is ready first must wait."""
     with host.connect() as c:
         for i in range(50):
-            c.send(e2e_http.request_bytes("POST", "/users", {"email": f"pipe{i}@example.org", "name": "P"}))
-            c.send(e2e_http.request_bytes("POST", "/orders", {"user_id": 1, "sku": f"s{i}", "qty": 1, "price_cents": i}))
+            c.send(e2e_http.request_bytes("POST", "/users",
+                {"email": f"pipe{i}@example.org", "name": "P"}))
+            c.send(e2e_http.request_bytes("POST", "/orders",
+                {"user_id": 1, "sku": f"s{i}", "qty": 1, "price_cents": i}))
             c.send(e2e_http.request_bytes("POST", "/greet", {"name": str(i)}))
         for i in range(50):
             assert c.answer().json()["email"] == f"pipe{i}@example.org"
@@ -123,7 +134,9 @@ def test_a_chunked_body_is_read_and_its_trailers_are_discarded(host):
 
 def test_expect_100_continue_is_answered_before_the_body(host):
     with host.connect() as c:
-        c.send(b"POST /greet HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 14\r\n\r\n")
+        c.send(
+            b"POST /greet HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 14\r\n\r\n")
         while b"\r\n\r\n" not in c.buffered:
             assert c.receive()
         assert c.buffered == b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -134,7 +147,9 @@ def test_expect_100_continue_is_answered_before_the_body(host):
 
 def test_a_body_too_large_is_refused_before_it_is_sent(host):
     with host.connect() as c:
-        c.send(b"POST /greet HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1048577\r\n\r\n")
+        c.send(
+            b"POST /greet HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 1048577\r\n\r\n")
         assert c.answer().status == 413
         assert c.is_closed()
 
@@ -146,7 +161,8 @@ def test_a_body_of_just_the_limit_is_read(host):
 
 def test_connection_close_is_obeyed(host):
     with host.connect() as c:
-        assert c.request("GET", "/users/1", headers=[("Connection", "close")]).headers["connection"] == "close"
+        assert c.request("GET", "/users/1",
+            headers=[("Connection", "close")]).headers["connection"] == "close"
         assert c.is_closed()
 
 
@@ -160,8 +176,10 @@ def test_http_1_0_is_answered_and_closed(host):
 def test_clients_that_vanish_harm_nobody(host):
     for i in range(100):
         with host.connect() as c:
-            c.send(e2e_http.request_bytes("POST", "/orders", {"user_id": 9, "sku": "x", "qty": 1, "price_cents": i})[:20 + i])
+            c.send(e2e_http.request_bytes("POST", "/orders",
+                {"user_id": 9, "sku": "x", "qty": 1, "price_cents": i})[:20 + i])
         with host.connect() as c:
-            c.send(e2e_http.request_bytes("POST", "/orders", {"user_id": 9, "sku": "x", "qty": 1, "price_cents": i}))
+            c.send(e2e_http.request_bytes("POST", "/orders",
+                {"user_id": 9, "sku": "x", "qty": 1, "price_cents": i}))
     assert host.request("GET", "/users/1").status == 200
     assert all(w["respawns"] == 0 for w in host.status()["workers"])

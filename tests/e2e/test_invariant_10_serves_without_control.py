@@ -1,4 +1,5 @@
-"""Invariant 10: the data plane keeps serving while the control process is dead, and comes up without it."""
+"""Invariant 10: the data plane keeps serving while the control process is dead, and comes up
+without it."""
 
 import json
 import os
@@ -20,7 +21,8 @@ def check(answer, _):
     if answer.status != 200:
         return f"{answer}"
     value = json.loads(answer.body)["value"]
-    return None if answer.generation.startswith(f"shop@1.0.{value}#") else f"{answer.generation} answered {value}"
+    return None if answer.generation.startswith(
+        f"shop@1.0.{value}#") else f"{answer.generation} answered {value}"
 
 
 @pytest.fixture
@@ -44,13 +46,15 @@ def test_control_killed_under_load_fails_no_request(plugins, start_host):
     host.may_die = True
     workers = host.worker_pids()
     with e2e_load.Load(host.listen, lambda _: REQUEST, check) as load, \
-            e2e_load.Load(host.listen, lambda _: REQUEST, check, connections=2, renew_after=1) as fresh:
+            e2e_load.Load(host.listen, lambda _: REQUEST, check, connections=2,
+            renew_after=1) as fresh:
         control = host.control_pid()
         for value in range(2, 5):
             os.kill(control, signal.SIGKILL)
             load.wait_for(500)
             control = wait_new_control(host, control)
-            host.save(plugins / "shop" / "init.lua", e2e_plugins.constant(value), f"shop@1.0.{value}#")
+            host.save(plugins / "shop" / "init.lua", e2e_plugins.constant(value),
+                f"shop@1.0.{value}#")
             load.wait_for(100)
     assert load.failures == [] and fresh.failures == []
     assert host.worker_pids() == workers
@@ -84,7 +88,8 @@ def test_a_plugin_removed_while_control_is_dead_is_retired(plugins, start_host):
 
 
 def test_a_broken_save_is_harmless_also_to_a_new_control(plugins, start_host):
-    """It cannot tell which plugin the broken directory holds, and must not take the one that serves for a stranger."""
+    """It cannot tell which plugin the broken directory holds, and must not take the one that serves
+    for a stranger."""
     e2e_host.write(plugins / "extra" / "init.lua", e2e_plugins.constant(1, "extra"))
     host = start_host(plugins)
     host.may_die = True
@@ -103,7 +108,8 @@ def test_a_broken_save_is_harmless_also_to_a_new_control(plugins, start_host):
 
 
 def test_control_killed_in_the_middle_of_a_swap(plugins, start_host):
-    """Whatever was under way, the new one is live in the end, in every worker, and answers never mix."""
+    """Whatever was under way, the new one is live in the end, in every worker, and answers never
+    mix."""
     host = start_host(plugins)
     host.may_die = True
     with e2e_load.Load(host.listen, lambda _: REQUEST, check, connections=16) as load:
@@ -153,7 +159,8 @@ def test_a_stopped_control_is_replaced(plugins, start_host):
 def stop_control_at_start(host):
     """Stops the third child, control, before it can do anything for the workers."""
     children = pathlib.Path(f"/proc/{host.process.pid}/task/{host.process.pid}/children")
-    pids = e2e_host.wait_until("three children", lambda: (p := children.read_text().split()) and len(p) == 3 and p)
+    pids = e2e_host.wait_until("three children", lambda: (p := children.read_text().split())
+        and len(p) == 3 and p)
     os.kill(int(pids[2]), signal.SIGSTOP)
     return int(pids[2])
 

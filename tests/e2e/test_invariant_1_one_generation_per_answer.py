@@ -1,4 +1,5 @@
-"""Invariant 1: a request is served by one generation from start to end, and its answer says which."""
+"""Invariant 1: a request is served by one generation from start to end, and its answer says
+which."""
 
 import json
 
@@ -11,7 +12,8 @@ REQUEST = request_bytes("POST", "/call/shop.value", {})
 
 
 class Labels:
-    """Which value each generation label answered: the constant is the version's last number, so they must agree."""
+    """Which value each generation label answered: the constant is the version's last number, so
+    they must agree."""
 
     def __init__(self):
         self.seen = {}
@@ -30,7 +32,8 @@ class Labels:
 
 
 def source(value):
-    """Answers its constant from the main file, from a module, from state made at load, and read again at the end."""
+    """Answers its constant from the main file, from a module, from state made at load, and read
+    again at the end."""
     return e2e_plugins.plugin(f"""
 local other = require "other"
 local at_load = {{ value = {value} }}
@@ -51,10 +54,12 @@ def save(folder, value):
 
 
 def swap_both(host, folder, value):
-    """Saves a module and the main file so close together that they are one change; else the main file wins in the end."""
+    """Saves a module and the main file so close together that they are one change; else the main
+    file wins in the end."""
     since = host.log_mark()
     save(folder, value)
-    host.wait_log(since, msg="live", where=lambda line: line["generation"].startswith(f"shop@1.0.{value}#"))
+    host.wait_log(since, msg="live",
+        where=lambda line: line["generation"].startswith(f"shop@1.0.{value}#"))
 
 
 def test_answers_match_their_generation_under_swaps(folder, start_host):
@@ -64,7 +69,8 @@ def test_answers_match_their_generation_under_swaps(folder, start_host):
     labels = Labels()
     with e2e_load.Load(host.listen, lambda _: REQUEST, labels.check) as load:
         for value in range(2, 32):
-            host.save(plugins / "shop" / "init.lua", e2e_plugins.constant(value), f"shop@1.0.{value}#")
+            host.save(plugins / "shop" / "init.lua", e2e_plugins.constant(value),
+                f"shop@1.0.{value}#")
             load.wait_for(100)
     assert load.failures == []
     assert len(labels.seen) == 31, labels.seen.keys()
@@ -72,7 +78,8 @@ def test_answers_match_their_generation_under_swaps(folder, start_host):
 
 
 def test_a_generation_never_mixes_with_another(folder, start_host):
-    """The state made at load, the main chunk and the required module of an answer are all of its generation."""
+    """The state made at load, the main chunk and the required module of an answer are all of its
+    generation."""
     plugins = folder / "plugins"
     save(plugins, 1)
     host = start_host(plugins)
@@ -83,7 +90,8 @@ def test_a_generation_never_mixes_with_another(folder, start_host):
         output = json.loads(answer.body)
         module = output.pop("module")
         number = int(answer.generation.split("#")[0].rsplit(".", 1)[1])
-        # Between the two saves the new module may serve with the old main file, as it then is on disk.
+        # Between the two saves the new module may serve with the old main file, as it then is on
+        # disk.
         if set(output.values()) != {number} or module not in (number, number + 1):
             return f"{answer.generation} answered {answer.body}"
         return None

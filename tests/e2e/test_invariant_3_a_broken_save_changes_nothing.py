@@ -1,4 +1,5 @@
-"""Invariant 3: whatever fails before publishing leaves the old generation serving, untouched, and says where and why."""
+"""Invariant 3: whatever fails before publishing leaves the old generation serving, untouched, and
+says where and why."""
 
 import os
 import pathlib
@@ -9,18 +10,23 @@ import e2e_host
 import e2e_plugins
 import pytest
 
-MIGRATION = "create table rows (id integer primary key, v text not null check (length(v) > 0));\ninsert into rows(v) values ('first');\n"
+MIGRATION = """create table rows (id integer primary key, v text not null check (length(v) > 0));
+insert into rows(v) values ('first');
+"""
 BODY = """
 local helper = require "lib.helper"
-plugin:query "value" { http = "GET /value", output = { value = t.integer, helped = t.string }, run = function()
+plugin:query "value" { http = "GET /value", output = { value = t.integer, helped = t.string },
+    run = function()
     return { value = VALUE, helped = helper.help() } end }
-plugin:query "rows" { output = t.integer, run = function(ctx) return ctx.db:value("select count(*) from rows") end }
+plugin:query "rows" { output = t.integer,
+    run = function(ctx) return ctx.db:value("select count(*) from rows") end }
 """
 HELPER = 'local helper = {}\nfunction helper.help() return "old" end\nreturn helper\n'
 
 
 def good(value=1, body=BODY, **options):
-    return e2e_plugins.plugin(body.replace("VALUE", str(value)), version=f"1.0.{value}", needs=["db"], **options)
+    return e2e_plugins.plugin(body.replace("VALUE", str(value)), version=f"1.0.{value}",
+        needs=["db"], **options)
 
 
 def line_of(text, part):
@@ -63,10 +69,12 @@ class Shop:
         assert self.host.ok("shop.rows") == 1
 
     def must_refuse(self, save, step, *reasons):
-        """`save` must not go live; log and status must name the step and every reason (patterns)."""
+        """`save` must not go live; log and status must name the step and every reason
+        (patterns)."""
         label, since = self.host.call("shop.value").generation, self.host.log_mark()
         save(self.directory)
-        line = self.host.wait_log(since, level="error", timeout=20, where=lambda l: "not live" in l["msg"])
+        line = self.host.wait_log(since, level="error", timeout=20,
+            where=lambda l: "not live" in l["msg"])
         self.must_serve(label)
         status = self.host.deploy_status(self.directory)
         assert (line["step"], status["step"], status["ok"]) == (step, step, False), line
@@ -111,14 +119,16 @@ LOOP, LOOP_LINE = with_line("while true do end")
 SYNTAX, SYNTAX_LINE = with_line("local x = = 1")
 ERROR, ERROR_LINE = with_line('error("no luck today")')
 NIL_CALL, NIL_CALL_LINE = with_line("local y = nothing.field")
-CONSTRAINT, CONSTRAINT_LINE = with_line('plugin:query "bad" { input = { x = t.integer { minimum = 1 } }, run = print }')
+CONSTRAINT, CONSTRAINT_LINE = with_line(
+    'plugin:query "bad" { input = { x = t.integer { minimum = 1 } }, run = print }')
 NO_TYPE, NO_TYPE_LINE = with_line('plugin:query "bad" { input = { x = t.integr }, run = print }')
 NOT_TYPE, NOT_TYPE_LINE = with_line('plugin:query "bad" { input = { x = "integer" }, run = print }')
 NO_RUN, NO_RUN_LINE = with_line('plugin:query "bad" { input = {} }')
 FIELD, FIELD_LINE = with_line('plugin:query "bad" { inptu = {}, run = print }')
 TWICE, TWICE_LINE = with_line('plugin:query "value" { run = print }')
 GET_COMMAND, GET_COMMAND_LINE = with_line('plugin:command "bad" { http = "GET /bad", run = print }')
-NO_PARAMETER, NO_PARAMETER_LINE = with_line('plugin:query "bad" { http = "GET /bad/{id}", run = print }')
+NO_PARAMETER, NO_PARAMETER_LINE = with_line(
+    'plugin:query "bad" { http = "GET /bad/{id}", run = print }')
 CLASH, CLASH_LINE = with_line('plugin:query "mine" { http = "GET /claimed", run = print }')
 OWN_CLASH, OWN_CLASH_LINE = with_line('plugin:query "mine" { http = "GET /value", run = print }')
 NO_MODULE, NO_MODULE_LINE = with_line('require "lib.missing"')
@@ -127,32 +137,41 @@ HUGE = "-- " + "x" * (1024 * 1024) + "\n"
 
 CASES = {
     "syntax error": (init(SYNTAX), "verify", place(SYNTAX_LINE), "unexpected symbol"),
-    "unfinished file": (init("local pinion = require 'pinion'\nlocal x = {"), "verify", place(2), "<eof>"),
+    "unfinished file": (init("local pinion = require 'pinion'\nlocal x = {"), "verify", place(2),
+        "<eof>"),
     "error at load": (init(ERROR), "verify", place(ERROR_LINE), "no luck today"),
     "nil indexed at load": (init(NIL_CALL), "verify", place(NIL_CALL_LINE), "nothing"),
     "empty file": (init(""), "verify", "shop/init.lua", "return"),
-    "no return": (init(good(2).replace("return plugin", "")), "verify", "shop/init.lua", "must return what pinion.plugin gave, got nil"),
+    "no return": (init(good(2).replace("return plugin", "")), "verify", "shop/init.lua",
+        "must return what pinion.plugin gave, got nil"),
     "another return": (init("return 1"), "verify", "shop/init.lua", "got number"),
     "no capability": (init(e2e_plugins.plugin("")), "verify", place(3), "capabilities"),
-    "bytecode": (init(b"\x1bLua\x54\x00\x19\x93\r\n\x1a\n"), "verify", "shop/init.lua", "compiled Lua"),
+    "bytecode": (init(b"\x1bLua\x54\x00\x19\x93\r\n\x1a\n"), "verify", "shop/init.lua",
+        "compiled Lua"),
     "unknown constraint": (init(CONSTRAINT), "verify", place(CONSTRAINT_LINE), "'bad'", "minimum"),
     "unknown type": (init(NO_TYPE), "verify", place(NO_TYPE_LINE), "no type t.integr"),
     "no type at all": (init(NOT_TYPE), "verify", place(NOT_TYPE_LINE), "'bad'", "x", "string"),
     "no handler": (init(NO_RUN), "verify", place(NO_RUN_LINE), "'bad'", "'run' must be a function"),
     "unknown field": (init(FIELD), "verify", place(FIELD_LINE), "'bad'", "inptu"),
     "capability twice": (init(TWICE), "verify", place(TWICE_LINE), "'value'", "already defined at"),
-    "GET for a command": (init(GET_COMMAND), "verify", place(GET_COMMAND_LINE), "GET is for queries"),
+    "GET for a command": (init(GET_COMMAND), "verify", place(GET_COMMAND_LINE),
+        "GET is for queries"),
     "route without its member": (init(NO_PARAMETER), "verify", place(NO_PARAMETER_LINE), "'id'"),
     "an error that is none": (init(ERRORS), "verify", place(ERRORS_LINE), "400 to 599"),
-    "bad version": (definition('"1.0.2"', '"1.0"'), "verify", place(3), "MAJOR.MINOR.PATCH", "'1.0'"),
+    "bad version": (definition('"1.0.2"', '"1.0"'), "verify", place(3), "MAJOR.MINOR.PATCH",
+        "'1.0'"),
     "bad name": (definition('"shop"', '"Shop!"'), "verify", place(3), "'Shop!'"),
     "bad layer": (definition('"innovation"', '"fast"'), "verify", place(3), "'fast'"),
     "unknown need": (definition('"db"', '"teleport"'), "verify", place(3), "no binding 'teleport'"),
     "unknown identity field": (definition("version =", "vresion ="), "verify", place(3), "vresion"),
-    "missing module": (init(NO_MODULE), "verify", "module 'lib.missing' not found", place(NO_MODULE_LINE)),
-    "route of another plugin": (init(CLASH), "prepare", place(CLASH_LINE), "'GET /claimed'", "'shop.mine'", "'claims.value'"),
-    "route twice": (init(OWN_CLASH), "prepare", place(OWN_CLASH_LINE), "'GET /value'", "'shop.mine'", "'shop.value'"),
-    "name of another directory": (definition('"shop"', '"claims"'), "verify", "'claims'", "already served from", "plugins/claims"),
+    "missing module": (init(NO_MODULE), "verify", "module 'lib.missing' not found",
+        place(NO_MODULE_LINE)),
+    "route of another plugin": (init(CLASH), "prepare", place(CLASH_LINE), "'GET /claimed'",
+        "'shop.mine'", "'claims.value'"),
+    "route twice": (init(OWN_CLASH), "prepare", place(OWN_CLASH_LINE), "'GET /value'",
+        "'shop.mine'", "'shop.value'"),
+    "name of another directory": (definition('"shop"', '"claims"'), "verify", "'claims'",
+        "already served from", "plugins/claims"),
 }
 
 
@@ -164,13 +183,15 @@ def test_a_broken_main_file(shop, name):
 
 
 def test_a_syntax_error_in_a_module(shop):
-    shop.must_refuse(lambda d: e2e_host.write(d / "lib" / "helper.lua", "local helper = {}\nfunction helper.help( return 1 end\n"),
+    shop.must_refuse(lambda d: e2e_host.write(d / "lib" / "helper.lua",
+        "local helper = {}\nfunction helper.help( return 1 end\n"),
                      "verify", place(2, "lib/helper.lua"))
     shop.restore()
 
 
 def test_an_error_in_a_module(shop):
-    shop.must_refuse(lambda d: e2e_host.write(d / "lib" / "helper.lua", "\n\nerror 'module is broken'\n"),
+    shop.must_refuse(lambda d: e2e_host.write(d / "lib" / "helper.lua",
+        "\n\nerror 'module is broken'\n"),
                      "verify", place(3, "lib/helper.lua"), "module is broken")
     shop.restore()
 
@@ -201,16 +222,23 @@ def migration(name, text):
 
 
 MIGRATIONS = {
-    "an SQL error": (migration("0002_bad.sql", "create table ok (x);\n\ncreat table more (x);\n"), r"0002_bad\.sql.*line 3", "syntax error"),
-    "an SQL error behind good ones": (migration("0002_bad.sql", "insert into rows(v) values ('x');\ninsert into rows(v) values ('');"),
+    "an SQL error": (migration("0002_bad.sql", "create table ok (x);\n\ncreat table more (x);\n"),
+        r"0002_bad\.sql.*line 3", "syntax error"),
+    "an SQL error behind good ones": (migration("0002_bad.sql",
+        "insert into rows(v) values ('x');\ninsert into rows(v) values ('');"),
                                       r"0002_bad\.sql.*line 2", "CHECK"),
-    "an applied one edited": (migration("0001_rows.sql", MIGRATION + "-- late\n"), r"0001_rows\.sql", "edited after it had been applied"),
+    "an applied one edited": (migration("0001_rows.sql", MIGRATION + "-- late\n"),
+        r"0001_rows\.sql", "edited after it had been applied"),
     "a gap": (migration("0003_gap.sql", "select 1;"), r"0003_gap\.sql", "expected migration 2"),
-    "a name that is none": (migration("rows.sql", "select 1;"), "rows.sql", "not a migration's name"),
+    "a name that is none": (migration("rows.sql", "select 1;"), "rows.sql",
+        "not a migration's name"),
     "the same number": (migration("0001_again.sql", "select 1;"), "0001_again.sql", "same number"),
-    "its own transaction": (migration("0002_commit.sql", "commit; delete from rows;"), r"0002_commit\.sql"),
-    "another database": (migration("0002_attach.sql", "attach '/tmp/pinion-should-not-exist.db' as x;"), r"0002_attach\.sql"),
-    "nothing in it": (migration("0002_empty.sql", "-- nothing\n"), r"0002_empty\.sql", "no statement"),
+    "its own transaction": (migration("0002_commit.sql", "commit; delete from rows;"),
+        r"0002_commit\.sql"),
+    "another database": (migration("0002_attach.sql",
+        "attach '/tmp/pinion-should-not-exist.db' as x;"), r"0002_attach\.sql"),
+    "nothing in it": (migration("0002_empty.sql", "-- nothing\n"), r"0002_empty\.sql",
+        "no statement"),
 }
 
 
@@ -230,7 +258,8 @@ def test_an_applied_migration_removed(shop):
 
 
 def test_a_failed_migration_does_not_stay_in_the_database(shop):
-    shop.must_refuse(migration("0002_bad.sql", "create table half (x); insert into nowhere values (1);"), "verify", "nowhere")
+    shop.must_refuse(migration("0002_bad.sql",
+        "create table half (x); insert into nowhere values (1);"), "verify", "nowhere")
     (shop.directory / "migrations" / "0002_bad.sql").unlink()
     shop.value += 1
     text = good(shop.value, BODY + 'plugin:query "tables" { output = t.integer, run = function(ctx)'
@@ -241,12 +270,14 @@ def test_a_failed_migration_does_not_stay_in_the_database(shop):
 
 
 def test_a_huge_file(shop):
-    shop.must_refuse(lambda d: e2e_host.write(d / "big.lua", HUGE), "stage", "big.lua", "1048576|larger")
+    shop.must_refuse(lambda d: e2e_host.write(d / "big.lua", HUGE), "stage", "big.lua",
+        "1048576|larger")
     shop.restore()
 
 
 def test_a_symbolic_link(shop):
-    shop.must_refuse(lambda d: os.symlink("/etc/passwd", d / "link.lua") or e2e_host.write(d / "init.lua", good(2)),
+    shop.must_refuse(lambda d: os.symlink("/etc/passwd", d / "link.lua")
+        or e2e_host.write(d / "init.lua", good(2)),
                      "stage", "link.lua", "symbolic link")
     shop.restore()
 

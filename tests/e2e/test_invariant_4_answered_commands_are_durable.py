@@ -1,5 +1,5 @@
-"""Invariant 4: a command that was answered survives SIGKILL of every process; one that failed left no trace. And what a
-killed worker costs: how soon another one serves."""
+"""Invariant 4: a command that was answered survives SIGKILL of every process; one that failed left
+no trace. And what a killed worker costs: how soon another one serves."""
 
 import itertools
 import json
@@ -15,9 +15,11 @@ import pytest
 from e2e_http import request_bytes
 
 LEDGER = e2e_plugins.plugin("""
-plugin:command "add" { input = { key = t.string }, output = { id = t.integer }, run = function(ctx, input)
+plugin:command "add" { input = { key = t.string }, output = { id = t.integer },
+    run = function(ctx, input)
     return ctx.db:one("insert into rows(key) values ($1) returning id", input.key) end }
-plugin:query "find" { input = { key = t.string }, output = { id = t.nullable(t.integer) }, run = function(ctx, input)
+plugin:query "find" { input = { key = t.string }, output = { id = t.nullable(t.integer) },
+    run = function(ctx, input)
     return { id = ctx.db:value("select id from rows where key = $1", input.key) } end }
 plugin:query "page" { input = { after = t.integer }, output = t.array({ id = t.integer, key = t.string }),
     run = function(ctx, input)
@@ -28,7 +30,8 @@ plugin:query "page" { input = { after = t.integer }, output = t.array({ id = t.i
 @pytest.fixture
 def plugins(folder):
     directory = folder / "plugins" / "ledger"
-    e2e_host.write(directory / "migrations" / "0001_rows.sql", "create table rows (id integer primary key, key text not null unique);")
+    e2e_host.write(directory / "migrations" / "0001_rows.sql",
+        "create table rows (id integer primary key, key text not null unique);")
     e2e_host.write(directory / "init.lua", LEDGER)
     return folder / "plugins"
 
@@ -79,7 +82,8 @@ def test_answered_commands_survive_the_death_of_all(plugins, start_host, mode):
         with e2e_load.Load(host.listen, writer.make, writer.check, connections=16) as load:
             load.wait_for(300)
             host.kill()
-        assert load.failures and all("closed" in f or "Reset" in f or "cannot send" in f for f in load.failures), load.failures
+        assert load.failures and all("closed" in f or "Reset" in f or "cannot send" in f
+            for f in load.failures), load.failures
         host.start()
         writer.must_be_kept(all_rows(host), unknown_max=32)
     host.ok("ledger.add", {"key": "after"})
@@ -87,7 +91,8 @@ def test_answered_commands_survive_the_death_of_all(plugins, start_host, mode):
 
 
 def test_a_killed_worker_loses_no_answered_command(plugins, start_host):
-    """Its home or not: connections of the killed one break, forwarded commands get 503, nothing acknowledged is lost."""
+    """Its home or not: connections of the killed one break, forwarded commands get 503, nothing
+    acknowledged is lost."""
     host = start_host(plugins, mode="serve")
     host.may_die = True
     writer = Writer()
@@ -96,7 +101,8 @@ def test_a_killed_worker_loses_no_answered_command(plugins, start_host):
             load.wait_for(100)
             os.kill(host.status()["workers"][index]["pid"], signal.SIGKILL)
         load.wait_for(200)
-    wrong = [f for f in load.failures if "closed before" not in f and "Reset" not in f and "BrokenPipe" not in f]
+    wrong = [f for f in load.failures if "closed before" not in f and "Reset" not in f
+        and "BrokenPipe" not in f]
     assert wrong == []
     writer.must_be_kept(all_rows(host), unknown_max=len(load.failures) + writer.unknown)
     assert sum(worker["respawns"] for worker in host.status()["workers"]) == 4
@@ -115,12 +121,14 @@ def first_answer_ms(host):
 
 
 def test_a_killed_worker_is_replaced_at_once(plugins, start_host, capsys):
-    """With one worker only, so that nobody else can answer meanwhile; under load, so that it is a busy one."""
+    """With one worker only, so that nobody else can answer meanwhile; under load, so that it is a
+    busy one."""
     host = start_host(plugins, workers=1)
     host.may_die = True
     request = request_bytes("POST", "/call/ledger.find", {"key": "none"})
     times = []
-    with e2e_load.Load(host.listen, lambda _: request, lambda answer, _: None if answer.status == 200 else f"{answer}",
+    with e2e_load.Load(host.listen, lambda _: request, lambda answer, _: None
+            if answer.status == 200 else f"{answer}",
                        connections=16, retry=True) as load:
         for _ in range(3):
             time.sleep(1.1)  # a child that dies young is started again after a pause
@@ -132,7 +140,8 @@ def test_a_killed_worker_is_replaced_at_once(plugins, start_host, capsys):
     with capsys.disabled():
         print(f"\nworker killed to first answer: {', '.join(f'{ms:.1f}' for ms in times)} ms")
     assert max(times) < 1000 * e2e_host.SLOW
-    assert all("closed" in f or "Reset" in f or "BrokenPipe" in f for f in load.failures), load.failures
+    assert all("closed" in f or "Reset" in f or "BrokenPipe" in f
+        for f in load.failures), load.failures
 
 
 def test_a_worker_that_dies_again_and_again_is_no_storm(plugins, start_host):
@@ -140,7 +149,8 @@ def test_a_worker_that_dies_again_and_again_is_no_storm(plugins, start_host):
     host.may_die = True
     begun, deaths = time.monotonic(), 0
     while time.monotonic() - begun < 2:
-        pids = [w["pid"] for w in host.status()["workers"] if w["state"] != "down" and e2e_host.is_alive(w["pid"])]
+        pids = [w["pid"] for w in host.status()["workers"] if w["state"] != "down"
+            and e2e_host.is_alive(w["pid"])]
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
             deaths += 1

@@ -1,4 +1,5 @@
-"""JSON in and out through a real host: exact 64-bit integers both ways, and everything malformed refused with its place."""
+"""JSON in and out through a real host: exact 64-bit integers both ways, and everything malformed
+refused with its place."""
 
 import json
 
@@ -8,16 +9,21 @@ import e2e_plugins
 import pytest
 
 ECHO = e2e_plugins.plugin("""
-plugin:query "any" { input = { v = t.nullable(t.any) }, output = t.nullable(t.any), run = function(_, input) return input.v end }
-plugin:query "integer" { input = { v = t.integer }, output = { v = t.integer, next = t.any }, run = function(_, input)
+plugin:query "any" { input = { v = t.nullable(t.any) }, output = t.nullable(t.any),
+    run = function(_, input) return input.v end }
+plugin:query "integer" { input = { v = t.integer }, output = { v = t.integer, next = t.any },
+    run = function(_, input)
     return { v = input.v, next = input.v < math.maxinteger and input.v + 1 or 0 } end }
-plugin:query "number" { input = { v = t.number }, output = { v = t.number }, run = function(_, input) return input end }
-plugin:command "keep" { input = { v = t.integer }, output = { v = t.integer }, run = function(ctx, input)
+plugin:query "number" { input = { v = t.number }, output = { v = t.number },
+    run = function(_, input) return input end }
+plugin:command "keep" { input = { v = t.integer }, output = { v = t.integer },
+    run = function(ctx, input)
     ctx.db:run("insert into kept(v) values ($1)", input.v)
     return ctx.db:one("select v from kept where v = $1 limit 1", input.v) end }
 plugin:query "list" { input = {}, output = { list = t.array(t.integer), map = t.map(t.integer) },
     run = function() return { list = {}, map = {} } end }
-plugin:query "get" { http = "GET /kept/{v}", input = { v = t.integer }, output = { v = t.integer }, run = function(ctx, input)
+plugin:query "get" { http = "GET /kept/{v}", input = { v = t.integer }, output = { v = t.integer },
+    run = function(ctx, input)
     return ctx.db:one("select v from kept where v = $1", input.v) end }
 """, name="echo", needs=["db"])
 
@@ -56,26 +62,33 @@ def test_integers_are_exact_through_the_database_and_the_path(host, value):
     assert host.request("GET", f"/kept/{value}").json() == {"v": value}
 
 
-@pytest.mark.parametrize("text", ["9223372036854775808", "-9223372036854775809", "1.5", "1e400", "1e19", "true", '"1"', "null",
-                                  "[]", "9007199254740993.5", "9007199254740993.0", "9223372036854775807.0", "1e18"])
+@pytest.mark.parametrize("text",
+    ["9223372036854775808", "-9223372036854775809", "1.5", "1e400", "1e19", "true", '"1"', "null",
+                                  "[]", "9007199254740993.5", "9007199254740993.0",
+                                      "9223372036854775807.0", "1e18"])
 def test_what_is_no_integer_of_64_bits_is_refused(host, text):
     answer = host.call("echo.integer", '{"v":%s}' % text)
     assert answer.status == 400, answer
     assert answer.json()["code"] in ("contract_input", "invalid_json")
 
 
-@pytest.mark.parametrize("text, value", [("1.0", 1), ("1e2", 100), ("-0", 0), ("12.5e1", 125), ("9007199254740991.0", 2**53 - 1)])
+@pytest.mark.parametrize("text, value",
+    [("1.0", 1), ("1e2", 100), ("-0", 0), ("12.5e1", 125), ("9007199254740991.0", 2**53 - 1)])
 def test_a_whole_number_is_an_integer_however_it_is_written(host, text, value):
     assert host.ok("echo.integer", '{"v":%s}' % text)["v"] == value
 
 
-@pytest.mark.parametrize("text", ["0.1", "-0.5", "1e300", "5e-324", "1.7976931348623157e308", "3.141592653589793"])
+@pytest.mark.parametrize("text",
+    ["0.1", "-0.5", "1e300", "5e-324", "1.7976931348623157e308", "3.141592653589793"])
 def test_numbers_come_back_as_they_went(host, text):
     assert host.ok("echo.number", '{"v":%s}' % text)["v"] == float(text)
 
 
-@pytest.mark.parametrize("value", ["", "\u0000", "é", "😀", "\ud7ff", "\\", '"', "\x7f", "a\nb", "\u2028\u2029", {}, [], [[]], {"": {}},
-                                   [1, "a", None, True, 1.5], {"a": {"b": [{"c": 1}]}}, None, False, True])
+@pytest.mark.parametrize("value",
+    ["", "\u0000", "é", "😀", "\ud7ff", "\\", '"', "\x7f", "a\nb", "\u2028\u2029", {}, [], [[]],
+        {"": {}},
+                                   [1, "a", None, True, 1.5], {"a": {"b": [{"c": 1}]}}, None, False,
+                                       True])
 def test_any_value_comes_back_as_it_went(host, value):
     assert host.ok("echo.any", {"v": value}) == value
 
@@ -155,7 +168,8 @@ def test_duplicate_keys_are_refused(host, capability, body):
     assert answer.json()["code"] in ("contract_input", "invalid_json")
 
 
-@pytest.mark.parametrize("body, got", [(b"[]", "array"), (b"1", ""), (b'"x"', "string"), (b"null", "null"), (b"true", "boolean")])
+@pytest.mark.parametrize("body, got",
+    [(b"[]", "array"), (b"1", ""), (b'"x"', "string"), (b"null", "null"), (b"true", "boolean")])
 def test_an_input_is_an_object(host, body, got):
     problem = host.call("echo.any", body).json()
     assert problem["code"] == "contract_input"

@@ -1,4 +1,5 @@
-"""A host's life: start and its refusals, SIGTERM and the drain, SIGHUP, SIGKILL and the next start."""
+"""A host's life: start and its refusals, SIGTERM and the drain, SIGHUP, SIGKILL and the next
+start."""
 
 import json
 import os
@@ -85,15 +86,18 @@ def test_a_second_sigterm_hurries(start_host):
 def test_no_answer_is_lost_in_a_drain_under_load(start_host):
     """Every connection ends with a whole answer: closed between two requests, never within one."""
     host = start_host(e2e_host.PLUGINS)
-    request = request_bytes("POST", "/orders", {"user_id": 1, "sku": "x", "qty": 1, "price_cents": 1})
-    load = e2e_load.Load(host.listen, lambda _: request, lambda a, _: None if a.status == 200 else f"{a}", connections=16)
+    request = request_bytes("POST", "/orders",
+        {"user_id": 1, "sku": "x", "qty": 1, "price_cents": 1})
+    load = e2e_load.Load(host.listen, lambda _: request, lambda a, _: None
+        if a.status == 200 else f"{a}", connections=16)
     last = []
     load.check = lambda a, _: last.append(a) if a.status == 200 else f"{a}"
     with load:
         load.wait_for(200)
         host.stop()
     count = len(last)
-    # A request sent while the connection was being closed may go unanswered, but then it was not run either.
+    # A request sent while the connection was being closed may go unanswered, but then it was not
+    # run either.
     host.start()
     rows = 0
     target = "/users/1/orders?limit=100"
@@ -102,7 +106,8 @@ def test_no_answer_is_lost_in_a_drain_under_load(start_host):
         rows += len(page["orders"])
         target = f"/users/1/orders?limit=100&before={page['next']}" if page["next"] else None
     assert rows == count
-    assert all("Reset" not in failure for failure in load.failures) or e2e_host.IS_ASAN, load.failures
+    assert all("Reset" not in failure
+        for failure in load.failures) or e2e_host.IS_ASAN, load.failures
 
 
 def test_sigint_is_like_sigterm(plugins, start_host):
@@ -124,7 +129,8 @@ def test_nothing_is_left_behind(plugins, start_host):
 # ---- SIGKILL
 
 def test_sigkill_takes_the_children_along_and_the_next_start_works_at_once(plugins, start_host):
-    host = start_host(plugins, mode="serve", arguments=["--admin", "unix:" + str(plugins.parent / "admin.sock")])
+    host = start_host(plugins, mode="serve",
+        arguments=["--admin", "unix:" + str(plugins.parent / "admin.sock")])
     for _ in range(3):
         host.kill()  # waits for the children's end
         host.start(wait=True)
@@ -140,7 +146,8 @@ def refused(*arguments, code=1):
 
 
 def serve(folder, *arguments):
-    return ("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", folder / "other", *arguments)
+    return ("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data",
+        folder / "other", *arguments)
 
 
 def test_a_port_in_use_is_told(folder):
@@ -155,7 +162,8 @@ def test_a_port_in_use_is_told(folder):
 
 def test_a_data_directory_in_use_is_told(plugins, start_host):
     host = start_host(plugins)
-    message = refused("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", host.data)
+    message = refused("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data",
+        host.data)
     assert "is in use by another host" in message and str(host.data) in message
     assert host.ok("shop.value") == {"value": 1}
     assert json.loads((host.data / "run" / "host.json").read_text())["pid"] == host.process.pid
@@ -163,7 +171,8 @@ def test_a_data_directory_in_use_is_told(plugins, start_host):
 
 def test_a_directory_that_cannot_be_made_is_told(folder):
     (folder / "file").write_text("")
-    message = refused("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", folder / "file" / "data")
+    message = refused("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data",
+        folder / "file" / "data")
     assert str(folder / "file") in message
 
 
@@ -197,7 +206,8 @@ def test_a_damaged_active_file_is_told(plugins, start_host):
     host.stop()
     path = host.data / "active.json"
     path.write_text(path.read_text()[:-20])
-    message = refused("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data", host.data)
+    message = refused("serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--data",
+        host.data)
     assert "active.json" in message and "line" in message
 
 
@@ -252,7 +262,8 @@ def test_sighup_changes_limits_while_it_serves(start_host):
     with host.connect() as c:
         assert (status_of(host, 100), status_of(host, 101)) == (200, 413)
         assert reload(host, {"limits": {"body": 200}})["level"] == "info"
-        e2e_host.wait_until("both workers to know", lambda: all(status_of(host, 200) == 200 for _ in range(20)))
+        e2e_host.wait_until("both workers to know",
+            lambda: all(status_of(host, 200) == 200 for _ in range(20)))
         assert status_of(host, 201) == 413
         assert c.request("POST", "/greet", {"name": "same connection"}).status == 200
 
@@ -304,7 +315,8 @@ def test_sighup_without_a_configuration_is_told(plugins, start_host):
 def test_signals_under_load_fail_no_request(plugins, start_host):
     host = start_host(plugins, config={})
     request = request_bytes("POST", "/call/shop.value", {})
-    with e2e_load.Load(host.listen, lambda _: request, lambda a, _: None if a.status == 200 else f"{a}", connections=16) as load:
+    with e2e_load.Load(host.listen, lambda _: request, lambda a, _: None
+            if a.status == 200 else f"{a}", connections=16) as load:
         for _ in range(30):
             host.process.send_signal(signal.SIGHUP)
             load.wait_for(50)

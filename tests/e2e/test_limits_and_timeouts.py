@@ -1,4 +1,5 @@
-"""Slow and greedy clients, with tiny limits from --config: they are refused or closed, and cost the others nothing."""
+"""Slow and greedy clients, with tiny limits from --config: they are refused or closed, and cost the
+others nothing."""
 
 import time
 
@@ -8,14 +9,16 @@ from e2e_http import request_bytes
 
 HEAD, BODY, IDLE = (int(ms * e2e_host.SLOW) for ms in (300, 500, 700))
 CONFIG = {
-    "limits": {"request_line": 200, "header_bytes": 1000, "header_count": 10, "body": 2000, "connections": 20},
+    "limits": {"request_line": 200, "header_bytes": 1000, "header_count": 10, "body": 2000,
+        "connections": 20},
     "timeouts_ms": {"head": HEAD, "body": BODY, "idle": IDLE, "write": 500},
 }
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
-    host = e2e_host.Host(tmp_path_factory.mktemp("limits"), e2e_host.PLUGINS, mode="serve", workers=1, config=CONFIG)
+    host = e2e_host.Host(tmp_path_factory.mktemp("limits"), e2e_host.PLUGINS, mode="serve",
+        workers=1, config=CONFIG)
     try:
         yield host.start()
         host.stop()
@@ -95,7 +98,8 @@ def test_a_client_that_does_not_read_is_cut_off(host):
     (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 1000 + b"\r\n\r\n", 431),
     (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: 1\r\n" * 10 + b"\r\n", 431),
     (request_bytes("POST", "/greet", b" " * 2001), 413),
-    (b"POST /greet HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7d1\r\n" + b" " * 2001 + b"\r\n0\r\n\r\n", 413),
+    (
+        b"POST /greet HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n7d1\r\n" + b" " * 2001 + b"\r\n0\r\n\r\n", 413),
 ])
 def test_sizes_are_limited(host, data, status):
     with host.connect() as c:
@@ -107,11 +111,13 @@ def test_sizes_are_limited(host, data, status):
 def test_just_within_the_limits_is_served(host):
     body = b'{"name":"A"}'.ljust(2000)
     assert host.request("POST", "/greet", body).status == 200
-    assert host.request("POST", "/greet", {"name": "A"}, [(f"X{i}", "1") for i in range(8)]).status == 200
+    assert host.request("POST", "/greet", {"name": "A"},
+        [(f"X{i}", "1") for i in range(8)]).status == 200
 
 
 def test_slow_clients_leave_room_for_others(host):
-    """All but a few of the connections are held by slow clients: the rest is served, and they are gone in the end."""
+    """All but a few of the connections are held by slow clients: the rest is served, and they are
+    gone in the end."""
     slow = [host.connect() for _ in range(15)]
     for c in slow:
         c.send(b"POST /greet HTTP/1.1\r\nHost: x\r\n")

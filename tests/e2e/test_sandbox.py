@@ -1,4 +1,5 @@
-"""What plugin code can reach: nothing but what it was given; and what its failures show, to whom, and leave behind."""
+"""What plugin code can reach: nothing but what it was given; and what its failures show, to whom,
+and leave behind."""
 
 import time
 
@@ -7,7 +8,8 @@ import e2e_plugins
 import pytest
 
 PROBE = """
-plugin:query "run" { input = { code = t.string }, output = t.nullable(t.any), run = function(ctx, input)
+plugin:query "run" { input = { code = t.string }, output = t.nullable(t.any),
+    run = function(ctx, input)
     local f, message = load(input.code, "=probe", "t", setmetatable({ ctx = ctx }, { __index = _G }))
     if not f then return { failed = message } end
     local ok, result = pcall(f)
@@ -39,7 +41,8 @@ def run(host, code):
 
 
 @pytest.mark.parametrize("name", [
-    "io", "debug", "package", "dofile", "loadfile", "loadstring", "os.execute", "os.exit", "os.getenv", "os.remove", "os.rename",
+    "io", "debug", "package", "dofile", "loadfile", "loadstring", "os.execute", "os.exit",
+        "os.getenv", "os.remove", "os.rename",
     "os.tmpname", "os.setlocale", "string.dump", "module", "host", "warn", "arg", "jit", "ffi",
 ])
 def test_there_is_no_way_to_the_outside(host, name):
@@ -47,10 +50,14 @@ def test_there_is_no_way_to_the_outside(host, name):
 
 
 @pytest.mark.parametrize("code", [
-    'return require "../secret"', 'return require "..secret"', 'return require "/etc/passwd"', 'return require "secret"',
-    'return require "../other/init"', 'return require "other.init"', 'return require "other"', 'return require ""',
-    'return require "."', 'return require "sub/own"', 'return require "./own"', 'return require "io"',
-    'return require "debug"', 'return require "os"', 'return require "pinion.nothing"', 'return require "pinion.../own"',
+    'return require "../secret"', 'return require "..secret"', 'return require "/etc/passwd"',
+        'return require "secret"',
+    'return require "../other/init"', 'return require "other.init"', 'return require "other"',
+        'return require ""',
+    'return require "."', 'return require "sub/own"', 'return require "./own"',
+        'return require "io"',
+    'return require "debug"', 'return require "os"', 'return require "pinion.nothing"',
+        'return require "pinion.../own"',
     'return require "migrations.0001"', 'return require(1)', 'return require {}',
 ])
 def test_require_finds_own_files_only(host, code):
@@ -58,7 +65,8 @@ def test_require_finds_own_files_only(host, code):
 
 
 def test_require_finds_own_files_and_pinion(host):
-    assert run(host, 'return { (require "own").name, (require "sub.own").name, require "own" == require "own" }') == \
+    assert run(host,
+        'return { (require "own").name, (require "sub.own").name, require "own" == require "own" }') == \
         ["own", "sub.own", True]
     assert run(host, 'return type(require "pinion".plugin)') == "function"
 
@@ -87,17 +95,20 @@ def test_what_is_refused_says_why(host, code, message):
 
 
 def test_metatables_of_the_host_are_hidden(host):
-    assert run(host, 'return { getmetatable(ctx), getmetatable(""), getmetatable(require "pinion.types") }') == \
+    assert run(host,
+        'return { getmetatable(ctx), getmetatable(""), getmetatable(require "pinion.types") }') == \
         ["ctx", "string", "pinion.types"]
 
 
 def test_what_a_call_changes_in_a_request_is_its_own(host):
-    assert run(host, 'ctx.request.path = "x" ctx.request.headers.host = "y" return { ctx.request.path, ctx.request.headers.host }') == \
+    assert run(host,
+        'ctx.request.path = "x" ctx.request.headers.host = "y" return { ctx.request.path, ctx.request.headers.host }') == \
         ["/call/probe.run", "test"]
 
 
 def test_ctx_tells_its_call(host):
-    told = run(host, "return { method = ctx.request.method, trace = ctx.trace_id, generation = ctx.generation }")
+    told = run(host,
+        "return { method = ctx.request.method, trace = ctx.trace_id, generation = ctx.generation }")
     assert told["method"] == "POST"
     assert len(told["trace"]) == 32
     assert told["generation"] == "probe@1.0.0#1"
@@ -129,19 +140,25 @@ def test_ctx_is_refused_after_its_call(folder, start_host):
 
 @pytest.mark.parametrize("kind", ["query", "action"])
 @pytest.mark.parametrize("code", [
-    'ctx.db:run("insert into rows(v) values (\'x\')")', 'ctx.db:one("insert into rows(v) values (\'x\') returning id")',
-    'ctx.db:all("delete from rows returning id")', 'ctx.db:value("update rows set v = \'y\' returning id")',
-    'ctx.db:one("pragma user_version = 7")', 'ctx.db:one("create table x (y)")', 'ctx.db:one("begin")',
+    'ctx.db:run("insert into rows(v) values (\'x\')")',
+        'ctx.db:one("insert into rows(v) values (\'x\') returning id")',
+    'ctx.db:all("delete from rows returning id")',
+        'ctx.db:value("update rows set v = \'y\' returning id")',
+    'ctx.db:one("pragma user_version = 7")', 'ctx.db:one("create table x (y)")',
+        'ctx.db:one("begin")',
     'for _ in ctx.db:each("insert into rows(v) values (\'z\') returning id") do end',
-    'ctx.db:one("attach \'/tmp/pinion-x.db\' as other")', 'ctx.db:one("vacuum into \'/tmp/pinion-x.db\'")',
+    'ctx.db:one("attach \'/tmp/pinion-x.db\' as other")',
+        'ctx.db:one("vacuum into \'/tmp/pinion-x.db\'")',
 ])
 def test_what_only_reads_cannot_write(folder, start_host, kind, code):
-    more = 'plugin:query "count" { output = t.integer, run = function(ctx) return ctx.db:value("select count(*) from rows") end }'
+    more = """plugin:query "count" { output = t.integer,
+    run = function(ctx) return ctx.db:value("select count(*) from rows") end }"""
     e2e_host.write(folder / "plugins" / "probe" / "init.lua", e2e_plugins.plugin(f"""
 plugin:{kind} "run" {{ run = function(ctx) {code} end }}
 {more}
 """, name="probe", needs=["db"]))
-    e2e_host.write(folder / "plugins" / "probe" / "migrations" / "0001_rows.sql", "create table rows (id integer primary key, v text);")
+    e2e_host.write(folder / "plugins" / "probe" / "migrations" / "0001_rows.sql",
+        "create table rows (id integer primary key, v text);")
     host = start_host(folder / "plugins", mode="serve")
     answer = host.call("probe.run")
     assert (answer.status, answer.json()["code"]) == (500, "internal")
@@ -150,7 +167,8 @@ plugin:{kind} "run" {{ run = function(ctx) {code} end }}
 
 @pytest.mark.parametrize("mode, shown", [("serve", False), ("dev", True)])
 def test_an_error_is_logged_whole_and_shown_in_dev_only(folder, start_host, mode, shown):
-    host = serve(folder, start_host, 'local function inner() error("secret detail") end\ninner()\nreturn 1', mode=mode)
+    host = serve(folder, start_host,
+        'local function inner() error("secret detail") end\ninner()\nreturn 1', mode=mode)
     since = host.log_mark()
     answer = host.call("probe.run")
     problem = answer.json()
@@ -158,16 +176,19 @@ def test_an_error_is_logged_whole_and_shown_in_dev_only(folder, start_host, mode
     line = host.wait_log(since, level="error", msg="call failed")
     assert line["trace_id"] == problem["trace_id"] == answer.headers["pinion-trace-id"]
     assert line["generation"] == answer.generation
-    assert line["error"].startswith("probe/init.lua:6: secret detail")
-    assert "probe/init.lua:7: in" in line["traceback"] and "inner" in line["traceback"]
+    assert line["error"].startswith("probe/init.lua:7: secret detail")
+    assert "probe/init.lua:8: in" in line["traceback"] and "inner" in line["traceback"]
     assert ("secret" in answer.body.decode()) == shown
-    assert ("probe/init.lua:7: in" in answer.body.decode()) == shown
+    assert ("probe/init.lua:8: in" in answer.body.decode()) == shown
 
 
 @pytest.mark.parametrize("code", [
-    "error({ secret = 1 })", "error(nil)", "error()", "local x = nil; return x.y", "return 1 + {}", "error(setmetatable({}, {}))",
-    "coroutine.yield(1)", "error(('x'):rep(1000000))", "local function f() return f() + 1 end return f()",
-    "return setmetatable({}, { __index = function() error('x') end }).y", "error(ctx)", "return ('x'):rep(1e10)",
+    "error({ secret = 1 })", "error(nil)", "error()", "local x = nil; return x.y", "return 1 + {}",
+        "error(setmetatable({}, {}))",
+    "coroutine.yield(1)", "error(('x'):rep(1000000))",
+        "local function f() return f() + 1 end return f()",
+    "return setmetatable({}, { __index = function() error('x') end }).y", "error(ctx)",
+        "return ('x'):rep(1e10)",
     "local t = setmetatable({}, { __close = function() error('closing') end }) local c <close> = t error('first')",
 ])
 def test_every_kind_of_error_is_500_and_the_next_call_is_served(folder, start_host, code):
@@ -187,8 +208,10 @@ plugin:command "run" {{ input = {{ arg = t.optional(t.any) }}, errors = {{ no = 
 run = function(ctx, input)
 {code}
 end }}
-plugin:command "add" {{ input = {{ v = t.string }}, run = function(ctx, input) ctx.db:run("insert into rows(v) values ($1)", input.v) end }}
-plugin:query "rows" {{ output = t.array(t.any), run = function(ctx) return ctx.db:all("select id, v from rows order by id") end }}
+plugin:command "add" {{ input = {{ v = t.string }},
+    run = function(ctx, input) ctx.db:run("insert into rows(v) values ($1)", input.v) end }}
+plugin:query "rows" {{ output = t.array(t.any),
+    run = function(ctx) return ctx.db:all("select id, v from rows order by id") end }}
 """, name="probe", needs=["db"]))
     e2e_host.write(folder / "plugins" / "probe" / "migrations" / "0001_rows.sql",
                    "create table rows (id integer primary key, v text not null unique check (length(v) > 0));")
@@ -207,7 +230,8 @@ INSERT = """ctx.db:run("insert into rows(v) values ('one')") """
     (INSERT + r'return "\xff"', 500, "contract_output"),
     (INSERT + """ctx.db:run("insert into rows(v) values ('one')")""", 500, "internal"),
     (INSERT + """ctx.db:run("insert into nowhere values (1)")""", 500, "internal"),
-    (INSERT + 'local s = {} while true do s[#s + 1] = ("x"):rep(100000) .. #s end', 500, "memory_limit"),
+    (INSERT + 'local s = {} while true do s[#s + 1] = ("x"):rep(100000) .. #s end', 500,
+        "memory_limit"),
     (INSERT + "coroutine.yield()", 500, "internal"),
     (INSERT + 'ctx.db:run("commit")', 500, "internal"),
     (INSERT + 'ctx.db:run("rollback")', 500, "internal"),
@@ -224,14 +248,17 @@ def test_a_command_that_fails_leaves_no_trace(folder, start_host, code, status, 
 
 
 def test_details_of_a_declared_error_come_along(folder, start_host):
-    answer = command(folder, start_host, INSERT + 'ctx:fail("no", { why = 9007199254740993 })').call("probe.run")
+    answer = command(folder, start_host,
+        INSERT + 'ctx:fail("no", { why = 9007199254740993 })').call("probe.run")
     assert answer.json()["details"] == {"why": 9007199254740993}
 
 
 @pytest.mark.parametrize("broken", [
-    "insert into rows(v) values ('one')", "insert into rows(v) values ('')", "insert into nowhere values (1)", "syntax error"])
+    "insert into rows(v) values ('one')", "insert into rows(v) values ('')",
+        "insert into nowhere values (1)", "syntax error"])
 def test_a_statement_that_failed_under_pcall_changed_nothing_itself(folder, start_host, broken):
-    """The handler goes on after the error: its own statements are kept or not, but all or none of each."""
+    """The handler goes on after the error: its own statements are kept or not, but all or none of
+    each."""
     host = command(folder, start_host, INSERT + f"""
         local ok = pcall(function() ctx.db:run([[insert into rows(v) values ('two'), ('three')]])
             ctx.db:run([[{broken}]]) end)
@@ -246,7 +273,8 @@ def test_a_statement_that_failed_under_pcall_changed_nothing_itself(folder, star
 
 
 def test_an_output_that_breaks_its_contract_is_told_in_the_log(folder, start_host):
-    host = command(folder, start_host, INSERT + 'return { id = "x", extra = 1 }', output="{ id = t.integer }")
+    host = command(folder, start_host, INSERT + 'return { id = "x", extra = 1 }',
+        output="{ id = t.integer }")
     since = host.log_mark()
     answer = host.call("probe.run")
     assert (answer.status, answer.json()["code"]) == (500, "contract_output")

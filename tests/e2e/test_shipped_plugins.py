@@ -1,4 +1,5 @@
-"""greeter, users and orders as a front-end developer meets them: over HTTP, by route and by universal address."""
+"""greeter, users and orders as a front-end developer meets them: over HTTP, by route and by
+universal address."""
 
 import re
 
@@ -23,15 +24,18 @@ def register(host, email, name="Ada"):
 
 def test_greet_answers_in_the_language_asked_for(host):
     assert host.request("POST", "/greet", {"name": "Ada"}).json() == {"greeting": "Hello, Ada!"}
-    assert host.request("POST", "/greet", {"name": "Ada", "language": "de"}).json() == {"greeting": "Hallo, Ada!"}
-    assert host.request("POST", "/greet", {"name": "小明", "language": "zh"}).json() == {"greeting": "你好，小明！"}
+    assert host.request("POST", "/greet",
+        {"name": "Ada", "language": "de"}).json() == {"greeting": "Hallo, Ada!"}
+    assert host.request("POST", "/greet",
+        {"name": "小明", "language": "zh"}).json() == {"greeting": "你好，小明！"}
 
 
 def test_greet_keeps_what_looks_like_a_format(host):
     assert host.ok("greeter.greet", {"name": "%s %d %%"}) == {"greeting": "Hello, %s %d %%!"}
 
 
-@pytest.mark.parametrize("name", ["a" * 64, "é" * 64, "😀" * 64, "\"\\/\b\f\n\r\t", "\u0000", "\u2028"])
+@pytest.mark.parametrize("name",
+    ["a" * 64, "é" * 64, "😀" * 64, "\"\\/\b\f\n\r\t", "\u0000", "\u2028"])
 def test_greet_takes_any_text_of_up_to_64_characters(host, name):
     assert host.ok("greeter.greet", {"name": name}) == {"greeting": f"Hello, {name}!"}
 
@@ -142,7 +146,8 @@ def test_text_is_stored_as_it_came(host):
 # ---- orders
 
 def place(host, user, sku="tea", qty=1, price=250):
-    answer = host.request("POST", "/orders", {"user_id": user, "sku": sku, "qty": qty, "price_cents": price})
+    answer = host.request("POST", "/orders",
+        {"user_id": user, "sku": sku, "qty": qty, "price_cents": price})
     assert answer.status == 200, answer
     return answer.json()
 
@@ -180,7 +185,8 @@ def test_no_orders_are_an_empty_list(host):
     assert answer.body == b'{"next":null,"orders":[]}'
 
 
-@pytest.mark.parametrize("target", ["/users/1/orders?limit=0", "/users/1/orders?limit=101", "/users/1/orders?limit=",
+@pytest.mark.parametrize("target",
+    ["/users/1/orders?limit=0", "/users/1/orders?limit=101", "/users/1/orders?limit=",
                                     "/users/1/orders?before=x"])
 def test_paging_is_checked(host, target):
     assert host.request("GET", target).status == 400
@@ -201,7 +207,8 @@ def test_every_answer_says_its_generation_and_trace(host):
 
 
 def test_traces_differ_from_call_to_call(host):
-    traces = {host.call("greeter.greet", {"name": "A"}).headers["pinion-trace-id"] for _ in range(20)}
+    traces = {host.call("greeter.greet", {"name": "A"}).headers["pinion-trace-id"]
+        for _ in range(20)}
     assert len(traces) == 20
 
 
@@ -209,12 +216,14 @@ TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def test_a_traceparent_is_adopted(host):
-    answer = host.request("POST", "/greet", {"name": "A"}, [("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")])
+    answer = host.request("POST", "/greet", {"name": "A"},
+        [("traceparent", f"00-{TRACE}-00f067aa0ba902b7-01")])
     assert answer.headers["pinion-trace-id"] == TRACE
 
 
 @pytest.mark.parametrize("parent", ["", "00", "0" * 60, f"00-{TRACE.upper()}-00f067aa0ba902b7-01",
-                                    f"00-{'0' * 32}-00f067aa0ba902b7-01", f"00-{TRACE}", f"00-{TRACE[:-1]}g-00f067aa0ba902b7-01"])
+                                    f"00-{'0' * 32}-00f067aa0ba902b7-01", f"00-{TRACE}",
+                                        f"00-{TRACE[:-1]}g-00f067aa0ba902b7-01"])
 def test_a_traceparent_that_is_none_is_not_adopted(host, parent):
     answer = host.request("POST", "/greet", {"name": "A"}, [("traceparent", parent)])
     assert answer.status == 200
@@ -227,8 +236,10 @@ def test_commands_and_queries_have_a_universal_address(host):
     assert host.ok("users.find", {"email": "universal@example.org"}) == user
 
 
-@pytest.mark.parametrize("target", ["/call/users.nothing", "/call/nobody.get", "/call/users", "/call/users.get/1",
-                                    "/call/users.get.x", "/call/.", "/call", "/nothing", "/", "/users/1/2"])
+@pytest.mark.parametrize("target",
+    ["/call/users.nothing", "/call/nobody.get", "/call/users", "/call/users.get/1",
+                                    "/call/users.get.x", "/call/.", "/call", "/nothing", "/",
+                                        "/users/1/2"])
 def test_an_address_that_nobody_serves_is_404(host, target):
     answer = host.request("POST", target, {})
     assert answer.status == 404
