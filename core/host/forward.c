@@ -29,6 +29,7 @@ static bool get_pairs(struct text *rest, struct call_parameter *pairs, size_t mo
 void forward_write_call(struct buffer *out, const struct dispatch_forward *f)
 {
     bus_put_text(out, f->capability->address);
+    bus_put_number(out, (uint32_t)f->generation);
     bus_put_text(out, f->origin->method);
     bus_put_text(out, f->origin->path);
     bus_put_text(out, f->origin->query);
@@ -43,7 +44,8 @@ bool forward_read_call(struct text payload, struct forwarded_call *out)
     struct text rest = payload;
     *out =
         (struct forwarded_call){.in.parameters = out->parameters, .origin.headers = out->headers};
-    return bus_get_text(&rest, &out->address) && bus_get_text(&rest, &out->origin.method) &&
+    return bus_get_text(&rest, &out->address) && bus_get_number(&rest, &out->generation) &&
+           bus_get_text(&rest, &out->origin.method) &&
            bus_get_text(&rest, &out->origin.path) && bus_get_text(&rest, &out->origin.query) &&
            bus_get_text(&rest, &out->origin.trace_id) && bus_get_text(&rest, &out->in.body) &&
            get_pairs(&rest, out->parameters, FORWARD_PARAMETERS_MAX, &out->in.parameter_count) &&

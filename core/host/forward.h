@@ -13,6 +13,7 @@ enum { FORWARD_PARAMETERS_MAX = 64, FORWARD_HEADERS_MAX = HTTP_HEADERS_MAX };
 
 struct forwarded_call {
     struct text address;
+    uint32_t generation;
     struct call_input in;
     struct call_origin origin;
     struct call_parameter parameters[FORWARD_PARAMETERS_MAX];

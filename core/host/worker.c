@@ -55,13 +55,15 @@ static const struct bus_handlers handlers = {on_frame, on_closed};
 static void run_call(struct worker *w, struct bus_peer *peer, uint32_t id, struct text payload)
 {
     struct forwarded_call call;
-    struct route_target target = {NULL, NULL};
+    struct forward_target target = {NULL, NULL, NULL};
     struct answer answer;
     struct text generation = {NULL, 0};
-    bool known = forward_read_call(payload, &call) &&
-                 catalogue_find(w->catalogue, call.address, &target) && target.plugin->is_home;
+    bool known =
+        forward_read_call(payload, &call) &&
+        catalogue_find_generation(w->catalogue, call.address, call.generation, &target) &&
+        target.plugin->is_home;
     if (known) {
-        struct generation *g = generation_ref(target.plugin->serving);
+        struct generation *g = generation_ref(target.generation);
         generation = call.origin.generation = text_of(g->label);
         catalogue_touch(w->catalogue, target.plugin);
         execute(&w->executor, g, target.capability, &call.in, &call.origin, &answer);
@@ -167,6 +169,7 @@ static void report(void *user)
     struct http_stats stats;
     struct plugin *p;
     uint64_t bytes = 0;
+    catalogue_age(w->catalogue);
     http_server_stats(w->http, &stats);
     for (size_t at = 0; (p = catalogue_next(w->catalogue, &at));)
         bytes += p->serving ? vm_memory(p->serving->vm) : 0;

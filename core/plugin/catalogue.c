@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { PREVIOUS_AGES = 2 }; /* for commands that were forwarded and are still on their way */
+
 struct catalogue {
     struct catalogue_options options;
     struct map plugins; /* name → struct plugin, owned */
@@ -37,6 +39,7 @@ void catalogue_free(struct catalogue *c)
     for (size_t at = 0; (p = map_next(&c->plugins, &at));) {
         generation_unref(p->serving);
         generation_unref(p->prepared);
+        generation_unref(p->previous);
         store_close(p->store);
         free(p);
     }
@@ -236,6 +239,13 @@ int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, i
     return rc;
 }
 
+static void close_previous(struct plugin *p)
+{
+    generation_unref(p->previous);
+    p->previous = NULL;
+    p->previous_ages = 0;
+}
+
 /*
  * What is published was migrated when it was deployed. A database that was lost or restored since is brought there again:
  * nothing else would, as the same content is not deployed twice. It is no reason not to serve.
@@ -287,7 +297,11 @@ int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, s
     install_routes(c, &routes);
     struct generation *old = p->serving;
     p->serving = next;
-    generation_unref(old); /* closes now, or when its last call ends */
+    close_previous(p);
+    if (p->is_home && c->options.process_count > 1)
+        p->previous = old; /* others still forward to it */
+    else
+        generation_unref(old); /* closes now, or when its last call ends */
     return 0;
 }
 
@@ -298,6 +312,16 @@ void catalogue_discard(struct catalogue *c, struct text plugin)
         return;
     generation_unref(p->prepared);
     p->prepared = NULL;
+    if (p->previous && !p->previous_ages)
+        p->previous_ages = PREVIOUS_AGES;
+}
+
+void catalogue_age(struct catalogue *c)
+{
+    struct plugin *p;
+    for (size_t at = 0; (p = map_next(&c->plugins, &at));)
+        if (p->previous_ages && --p->previous_ages == 0)
+            close_previous(p);
 }
 
 int catalogue_retire(struct catalogue *c, struct text plugin, struct pn_error *err)
@@ -312,6 +336,7 @@ int catalogue_retire(struct catalogue *c, struct text plugin, struct pn_error *e
     install_routes(c, &routes);
     generation_unref(p->serving);
     p->serving = NULL;
+    close_previous(p);
     return 0;
 }
 
@@ -324,6 +349,24 @@ bool catalogue_find(const struct catalogue *c, struct text address, struct route
     if (!p || !p->serving)
         return false;
     *out = (struct route_target){p, generation_capability(p->serving, rest)};
+    return out->capability != NULL;
+}
+
+bool catalogue_find_generation(const struct catalogue *c, struct text address, int64_t number,
+                               struct forward_target *out)
+{
+    struct text rest = address, name;
+    if (!text_split(&rest, '.', &name) || !rest.data)
+        return false;
+    struct plugin *p = catalogue_plugin(c, name);
+    if (!p || !p->serving)
+        return false;
+    struct generation *const choices[] = {p->prepared, p->previous};
+    struct generation *g = p->serving;
+    for (size_t i = 0; i < 2; i++)
+        if (g->spec.number != number && choices[i] && choices[i]->spec.number == number)
+            g = choices[i];
+    *out = (struct forward_target){p, g, generation_capability(g, rest)};
     return out->capability != NULL;
 }
 

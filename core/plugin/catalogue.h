@@ -15,6 +15,8 @@ struct plugin {
     char name[PLUGIN_NAME_SIZE];
     struct generation *serving;  /* NULL: none yet, or retired */
     struct generation *prepared; /* NULL: none */
+    struct generation *previous; /* at home, until every worker has published; NULL: none */
+    int previous_ages;           /* that are left to it; 0: not known yet */
     struct store *store;         /* opened when first needed */
     int home;                    /* the worker that writes its database */
     bool is_home;                /* … is this one */
@@ -26,6 +28,13 @@ struct plugin {
 struct route_target {
     struct plugin *plugin;
     const struct capability *capability; /* of plugin->serving */
+};
+
+/* What a command that was forwarded leads to. */
+struct forward_target {
+    struct plugin *plugin;
+    struct generation *generation;
+    const struct capability *capability;
 };
 
 struct catalogue;
@@ -55,13 +64,21 @@ int catalogue_publish(struct catalogue *c, const struct generation_spec *spec,
                       struct pn_error *err);
 
 void catalogue_discard(struct catalogue *c,
-                       struct text plugin); /* what is prepared; nothing is fine */
+                       struct text plugin); /* what is prepared; what served before has no future */
+/* Time passes: closes what served before, a while after nobody needs it. For a timer of some 100 ms. */
+void catalogue_age(struct catalogue *c);
 int catalogue_retire(struct catalogue *c, struct text plugin,
                      struct pn_error *err); /* serves no more */
 
 struct plugin *catalogue_plugin(const struct catalogue *c, struct text name); /* NULL: not known */
 /* "orders.place" → its plugin and capability; false when nothing serves it. */
 bool catalogue_find(const struct catalogue *c, struct text address, struct route_target *out);
+/*
+ * The same of the generation that the forwarding worker chose, which may publish a moment earlier or later than its home:
+ * the one that serves, is prepared or served before. Of one that is none of these, what serves.
+ */
+bool catalogue_find_generation(const struct catalogue *c, struct text address, int64_t number,
+                               struct forward_target *out);
 enum route_result catalogue_route(const struct catalogue *c, enum http_method method,
                                   const struct http_path *path, struct route_match *match);
 

@@ -172,6 +172,7 @@ static void forward(struct request *r, const struct call_input *in)
         .exchange = r->exchange,
         .home = r->target.plugin->home,
         .capability = r->target.capability,
+        .generation = r->target.plugin->serving->spec.number,
         .in = in,
         .origin = &r->origin,
     };

@@ -19,6 +19,7 @@ struct dispatch_forward {
     struct http_exchange *exchange;
     int home;
     const struct capability *capability;
+    int64_t generation; /* that was chosen here, and serves the request there */
     const struct call_input *in;
     const struct call_origin *origin;
 };

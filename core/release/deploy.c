@@ -219,6 +219,14 @@ static void begin_prepare(struct deployer *d)
     ask_all(d, FLEET_PREPARE);
 }
 
+/* No worker sends anything to what served before, so its home need not keep it. */
+static void finish(struct deployer *d)
+{
+    if (!d->next.retired)
+        ask_all(d, FLEET_DISCARD);
+    end_current(d, 0, "");
+}
+
 static void step_is_complete(struct deployer *d)
 {
     if (d->step == DEPLOY_PREPARE && needs_migration(d))
@@ -226,7 +234,7 @@ static void step_is_complete(struct deployer *d)
     else if (d->step == DEPLOY_PREPARE || d->step == DEPLOY_MIGRATE)
         begin_publish(d);
     else
-        end_current(d, 0, "");
+        finish(d);
 }
 
 void deployer_reply(struct deployer *d, int worker, uint32_t ticket, int code, struct text message)
