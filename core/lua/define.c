@@ -6,7 +6,13 @@
 
 #include <stdio.h>
 
-enum { CAPABILITIES_MAX = 256, NEEDS_MAX = 64, ERRORS_MAX = 64, CONTEXT_MAX = 320 };
+enum {
+    CAPABILITIES_MAX = 256,
+    NEEDS_MAX = 64,
+    ERRORS_MAX = 64,
+    CONTEXT_MAX = 320,
+    STRING_MAX = 16384 /* bytes; a definition is kept outside of the plugin's account */
+};
 
 struct definition_reader {
     lua_State *L;
@@ -41,7 +47,9 @@ static int read_string(struct definition_reader *r, int index, const char *name,
     lua_pushstring(r->L, name);
     int type = lua_rawget(r->L, index);
     int rc = 0;
-    if (type == LUA_TSTRING && text_is_utf8(top_text(r))) {
+    if (type == LUA_TSTRING && top_text(r).len > STRING_MAX) {
+        rc = refuse(r, "'%s' is longer than %d bytes", name, STRING_MAX);
+    } else if (type == LUA_TSTRING && text_is_utf8(top_text(r))) {
         *out = arena_text(&r->definition->arena, top_text(r));
         if (!out->data)
             rc = PN_ENOMEM;

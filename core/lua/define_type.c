@@ -10,7 +10,12 @@
 #include <stdio.h>
 
 /* DEFINITION_BYTES_MAX bounds what tables that contain each other unfold to. */
-enum { PATH_SHOWN = 256, DEFINITION_BYTES_MAX = 16 * 1024 * 1024 };
+enum {
+    PATH_SHOWN = 256,
+    CHOICE_MAX = 256,
+    DESCRIPTION_MAX = 16384,
+    DEFINITION_BYTES_MAX = 16 * 1024 * 1024
+};
 
 struct type_reader {
     lua_State *L;
@@ -101,6 +106,9 @@ static int read_description(struct type_reader *r, struct contract_type *type)
         return refuse(r, "description", "a string");
     struct text text;
     text.data = lua_tolstring(r->L, -1, &text.len);
+    if (text.len > DESCRIPTION_MAX)
+        return pn_error_set(r->err, PN_ELIMIT, "%s: description is longer than %d bytes", r->path,
+                            DESCRIPTION_MAX);
     type->description = arena_text(r->arena, text);
     return type->description.data ? 0 : PN_ENOMEM;
 }
@@ -149,6 +157,9 @@ static int read_choices(struct type_reader *r, struct contract_type *type)
         if (lua_rawgeti(r->L, -1, (lua_Integer)i + 1) != LUA_TSTRING)
             return refuse(r, "each choice of t.enum", "a string");
         choice.data = lua_tolstring(r->L, -1, &choice.len);
+        if (choice.len > CHOICE_MAX)
+            return pn_error_set(r->err, PN_ELIMIT, "%s: a choice of t.enum is longer than %d bytes",
+                                r->path, CHOICE_MAX);
         choices[i] = arena_text(r->arena, choice);
         if (!choices[i].data)
             return PN_ENOMEM;

@@ -80,3 +80,30 @@ def test_a_log_line_stays_one_json_object_however_long(start_host, folder):
     for line in host.log_text().splitlines():
         assert len(line) <= 8192
         json.loads(line)
+
+
+@pytest.mark.parametrize("code", [
+    'plugin.fields.summary = string.rep("x", 20000000)',
+    'plugin.where = string.rep("x", 20000000)',
+    'plugin:query "more" { input = { a = t.enum { string.rep("x", 20000000) } }, run = function() end }',
+    'plugin:query "more" { input = { a = t.string { description = string.rep("x", 20000000) } }, run = function() end }',
+])
+def test_a_definition_takes_no_megabytes_beside_the_account(start_host, folder, code):
+    write(folder / "plugins" / "shop" / "init.lua", e2e_plugins.constant(1))
+    host = start_host(folder / "plugins")
+    since = host.log_mark()
+    write(folder / "plugins" / "shop" / "init.lua",
+          e2e_plugins.constant(2).replace("return plugin\n", code + "\nreturn plugin\n"))
+    failed = host.wait_log(since, level="error", msg="not live; what served before still serves")
+    assert "is longer than" in failed["error"]
+
+
+def test_a_module_that_failed_once_can_be_required_again(start_host, folder):
+    write(folder / "plugins" / "probe" / "lib.lua", "tries = (tries or 0) + 1 if tries < 3 then error('try ' .. tries) end"
+          " return tries")
+    host = served(start_host, folder, """
+        local seen = {}
+        for i = 1, 4 do local _, value = pcall(require, "lib") seen[i] = tostring(value) end
+        return seen
+    """)
+    assert host.ok("probe.run") == ["probe/lib.lua:1: try 1", "probe/lib.lua:1: try 2", "3", "3"]
