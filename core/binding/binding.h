@@ -16,9 +16,10 @@ enum { DB_CURSORS_MAX = 16 };
 /* What a generation gives its bindings. Owned by the generation, borrowed by the bindings. */
 struct binding_scope {
     const struct plugin_definition *plugin;
-    const char *label;   /* "orders@1.4.0#7" */
-    struct store *store; /* NULL without the need "db" */
-    bool transaction;    /* the running command has begun one */
+    const char *label;       /* "orders@1.4.0#7" */
+    struct store *store;     /* NULL without the need "db" */
+    bool transaction;        /* the running command has begun one */
+    struct pn_error failure; /* the first SQL error of the running command; code 0: none */
     struct statement
         *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
     int64_t cursor_tags[DB_CURSORS_MAX];

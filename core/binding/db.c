@@ -13,6 +13,16 @@ static bool writes(struct value_frame *f)
     return value_call(f)->capability->kind == CAPABILITY_COMMAND;
 }
 
+/* A command whose SQL failed is not committed, even if its code caught the error: what it goes on to
+ * do may rest on what did not happen. (PostgreSQL refuses such a transaction by itself.) */
+static _Noreturn void raise_sql(struct value_frame *f, struct binding_scope *scope,
+                                const struct pn_error *err)
+{
+    if (scope->transaction && scope->failure.code == 0)
+        scope->failure = *err;
+    value_raise_error(f, err);
+}
+
 static void begin_if_needed(struct value_frame *f, struct binding_scope *scope)
 {
     struct pn_error err;
@@ -55,7 +65,7 @@ static struct statement *prepare(struct value_frame *f, struct binding_scope *sc
     struct text sql = value_need_text(f, 1);
     begin_if_needed(f, scope);
     if (store_prepare(scope->store, writes(f) ? STORE_WRITE : STORE_READ, sql, &st, &err) != 0)
-        value_raise_error(f, &err);
+        raise_sql(f, scope, &err);
     size_t wanted = statement_parameter_count(st), given = (size_t)value_count(f) - 1;
     if (given != wanted) {
         statement_release(st);
@@ -96,7 +106,7 @@ static int step(struct value_frame *f, struct binding_scope *scope, int slot)
     if (rc >= 0)
         return rc;
     drop(scope, slot);
-    value_raise_error(f, &err);
+    raise_sql(f, scope, &err);
 }
 
 static void push_column(struct value_frame *f, struct statement *st, size_t column)
@@ -230,9 +240,14 @@ static int db_finish(struct binding_scope *scope, bool commit, struct pn_error *
     if (!scope->transaction)
         return 0;
     scope->transaction = false;
-    if (commit)
+    int failed = scope->failure.code;
+    scope->failure.code = 0;
+    if (commit && !failed)
         return store_commit(scope->store, err);
     store_rollback(scope->store);
+    if (commit)
+        return pn_error_set(err, failed, "nothing was committed: an SQL error was caught: %s",
+                            scope->failure.message);
     return 0;
 }
 

@@ -58,10 +58,9 @@ static void run_call(struct worker *w, struct bus_peer *peer, uint32_t id, struc
     struct forward_target target = {NULL, NULL, NULL};
     struct answer answer;
     struct text generation = {NULL, 0};
-    bool known =
-        forward_read_call(payload, &call) &&
-        catalogue_find_generation(w->catalogue, call.address, call.generation, &target) &&
-        target.plugin->is_home;
+    bool known = forward_read_call(payload, &call) &&
+                 catalogue_find_generation(w->catalogue, call.address, call.generation, &target) &&
+                 target.plugin->is_home;
     if (known) {
         struct generation *g = generation_ref(target.generation);
         generation = call.origin.generation = text_of(g->label);
@@ -173,7 +172,6 @@ static void report(void *user)
     http_server_stats(w->http, &stats);
     for (size_t at = 0; (p = catalogue_next(w->catalogue, &at));)
         bytes += p->serving ? vm_memory(p->serving->vm) : 0;
-    SLAB_SET(w->slot->connections, stats.open);
     SLAB_SET(w->slot->accepted, stats.accepted);
     SLAB_SET(w->slot->requests, stats.requests);
     SLAB_SET(w->slot->bad_requests, stats.bad);
@@ -186,6 +184,7 @@ static void on_tick(void *user)
 {
     struct worker *w = user;
     catalogue_end_snapshots(w->catalogue);
+    SLAB_SET(w->slot->connections, http_server_open(w->http));
     SLAB_SET(w->slot->heartbeat, loop_now(w->loop));
 }
 
@@ -245,6 +244,19 @@ static void load_active(struct worker *w)
     active_release(&active);
 }
 
+/* Connections stay where they were accepted, so the worker that has the fewest takes the next. */
+static bool is_willing(void *user)
+{
+    const struct worker *w = user;
+    uint64_t mine = http_server_open(w->http);
+    for (int i = 0; i < w->host->config->workers; i++) {
+        struct slot *other = &w->host->slab->worker[i];
+        if (SLAB_GET(other->state) == SLOT_SERVING && SLAB_GET(other->connections) < mine)
+            return false;
+    }
+    return true;
+}
+
 static int open_parts(struct worker *w, struct pn_error *err)
 {
     const struct host *h = w->host;
@@ -277,6 +289,7 @@ static int start(struct worker *w, int signal_fd, struct pn_error *err)
                              on_bus_connection, w)) != 0 ||
         (rc = loop_timer_start(&w->report, w->loop, REPORT_MS, true, report, w)) != 0)
         return rc;
+    http_server_set_willing(w->http, is_willing, w);
     return http_server_listen(w->http, w->host->listen_fd);
 }
 

@@ -67,8 +67,8 @@ struct connection {
     int fd;                 /* -1: closed */
     uint8_t state;
     bool in_handler, is_answered, is_blocked, is_closing, is_ended, is_ready, has_served;
-    bool has_more;  /* the kernel may hold input that no event will tell of again */
-    bool is_behind; /* whole requests are buffered beyond what one tick serves */
+    bool has_more;            /* the kernel may hold input that no event will tell of again */
+    bool is_behind;           /* whole requests are buffered beyond what one tick serves */
     bool keeps_alive, is_old; /* what the present request wants; HTTP/1.0 */
     bool is_head;
     unsigned busy;
@@ -103,6 +103,8 @@ struct http_server {
     void *user;
     struct listener listeners[HTTP_LISTENERS_MAX];
     size_t listener_count;
+    bool (*willing)(void *user);
+    void *willing_user;
     struct http_slot *slots; /* one per live connection, also those closed whose answer is owed */
     size_t live, slot_cap;
     struct loop_timer sweep; /* started while connections live */

@@ -206,11 +206,24 @@ void http_server_free(struct http_server *s)
     free(s);
 }
 
+void http_server_set_willing(struct http_server *s, bool (*willing)(void *user), void *user)
+{
+    s->willing = willing;
+    s->willing_user = user;
+}
+
+uint64_t http_server_open(const struct http_server *s)
+{
+    return s->stats.open;
+}
+
 int http_server_listen(struct http_server *s, int fd)
 {
     if (s->listener_count == HTTP_LISTENERS_MAX)
         return PN_ELIMIT;
-    int rc = listener_start(&s->listeners[s->listener_count], s->loop, fd, on_accept, s);
+    struct listener *l = &s->listeners[s->listener_count];
+    int rc = listener_start(l, s->loop, fd, on_accept, s);
+    listener_set_willing(l, s->willing, s->willing_user);
     if (rc == 0)
         s->listener_count++;
     return rc;

@@ -85,6 +85,8 @@ void http_server_free(struct http_server *s);
 /* Accepts on a borrowed listening descriptor, up to four of them. PN_ELIMIT, PN_EIO */
 int http_server_listen(struct http_server *s, int fd);
 
+/* Asked before connections are taken, see net/listener.h. For what is listened on from now on. */
+void http_server_set_willing(struct http_server *s, bool (*willing)(void *user), void *user);
 /*
  * Serves a socket that was connected elsewhere; transfers fd (also on failure). PN_ENOMEM, PN_EIO
  */
@@ -99,6 +101,7 @@ void http_server_drain(struct http_server *s, void (*done)(void *user), void *us
 
 void http_server_set_limits(struct http_server *s,
                             const struct http_limits *limits); /* for what begins from now on */
+uint64_t http_server_open(const struct http_server *s);        /* connections now */
 void http_server_stats(const struct http_server *s, struct http_stats *out);
 
 #endif

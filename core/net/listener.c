@@ -9,13 +9,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BATCH = 8, PAUSE_MS = 100 };
+enum { BATCH = 8, PAUSE_MS = 100, YIELD_MS = 1 };
 #define WARN_EVERY (60 * NS_PER_SECOND)
+
+static void on_yield_end(void *user)
+{
+    struct listener *l = user;
+    loop_watch_modify(&l->watch, LOOP_READ);
+    listener_accept(l, BATCH);
+}
 
 static void on_ready(void *user, unsigned ready)
 {
+    struct listener *l = user;
     (void)ready;
-    listener_accept(user, BATCH);
+    bool yields = l->willing && !l->willing(l->willing_user) &&
+                  loop_timer_start(&l->pause, l->loop, YIELD_MS, false, on_yield_end, l) == 0;
+    if (yields)
+        loop_watch_modify(&l->watch, 0);
+    else
+        listener_accept(l, BATCH);
 }
 
 static void on_pause_end(void *user)
@@ -42,6 +55,12 @@ int listener_start(struct listener *l, struct loop *loop, int fd, listener_callb
     /* Accepted sockets inherit it, which saves a system call each; Unix sockets lack it. */
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     return loop_watch_start(&l->watch, loop, fd, LOOP_READ, on_ready, l);
+}
+
+void listener_set_willing(struct listener *l, bool (*willing)(void *user), void *user)
+{
+    l->willing = willing;
+    l->willing_user = user;
 }
 
 void listener_stop(struct listener *l)

@@ -20,11 +20,19 @@ struct listener {
     listener_callback fn;
     void *user;
     int fd;
-    int64_t warned; /* loop time of the last warning, 0: none yet */
+    int64_t warned;              /* loop time of the last warning, 0: none yet */
+    bool (*willing)(void *user); /* NULL: always */
+    void *willing_user;
 };
 
 int listener_start(struct listener *l, struct loop *loop, int fd, listener_callback fn,
                    void *user); /* PN_EIO */
+/*
+ * Asked before each batch: an unwilling one leaves the queue to its sibling processes for a
+ * millisecond, and takes what is still there then. Otherwise the process that happens to wake
+ * first could collect all connections.
+ */
+void listener_set_willing(struct listener *l, bool (*willing)(void *user), void *user);
 void listener_stop(struct listener *l);
 
 /*
