@@ -6,6 +6,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* A path may hold any bytes; what is shown is UTF-8. */
+static void write_shown(struct buffer *out, bool *first, struct text name, const char *bytes)
+{
+    char copy[FILE_PATH_MAX];
+    snprintf(copy, sizeof copy, "%s", bytes);
+    text_repair(copy, strlen(copy));
+    json_write_string_member(out, first, name, text_of(copy));
+}
+
 static void write_time(struct buffer *out, bool *first, struct text name, int64_t wall)
 {
     char text[CLOCK_RFC3339_SIZE];
@@ -99,12 +108,12 @@ static void write_deploy(struct buffer *out, const struct source *s)
 {
     bool first = true;
     buffer_append_char(out, '{');
-    json_write_string_member(out, &first, TEXT("directory"), text_of(s->directory));
+    write_shown(out, &first, TEXT("directory"), s->directory);
     json_write_string_member(out, &first, TEXT("plugin"), text_of(s->plugin));
     json_write_bool_member(out, &first, TEXT("ok"), s->ok);
     if (!s->ok) {
         json_write_string_member(out, &first, TEXT("step"), text_of(deploy_step_name(s->step)));
-        json_write_string_member(out, &first, TEXT("message"), text_of(s->message));
+        write_shown(out, &first, TEXT("message"), s->message);
     }
     write_time(out, &first, TEXT("at"), s->at_wall);
     write_ms(out, &first, TEXT("took_ms"), s->took);
@@ -136,7 +145,7 @@ void status_write(const struct host *h, const struct active *active, const struc
     write_time(out, &first, TEXT("started"), SLAB_GET(h->slab->started_wall));
     write_address(out, &first, TEXT("listen"), &h->listen);
     write_address(out, &first, TEXT("admin"), &h->admin);
-    json_write_string_member(out, &first, TEXT("data"), text_of(h->paths.data));
+    write_shown(out, &first, TEXT("data"), h->paths.data);
     json_write_member(out, &first, TEXT("control"));
     buffer_append_char(out, '{');
     write_process(out, &inner, &h->slab->control);

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { REPORT_MS = 100 };
+enum { REPORT_MS = 100, MIGRATE_MS_MAX = 20000 };
 
 struct worker {
     const struct host *host;
@@ -99,6 +99,8 @@ static int obey(struct worker *w, enum bus_type type, const struct generation_sp
     case BUS_PREPARE:
         return catalogue_prepare(w->catalogue, spec, err);
     case BUS_MIGRATE:
+        /* The same migrations passed verification within its time limit: this is no stuck worker. */
+        SLAB_SET(w->slot->heartbeat, clock_monotonic() + MIGRATE_MS_MAX * NS_PER_MS);
         return catalogue_migrate(w->catalogue, spec, &applied, err);
     case BUS_PUBLISH:
         w->starting = false;

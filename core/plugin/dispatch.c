@@ -187,6 +187,22 @@ static struct text path_of(struct text target)
     return path;
 }
 
+/*
+ * A page of another site can make a browser post here with the content types of a form, without
+ * asking first. A browser says where such a request comes from; JSON it may only send after having
+ * been told that it may (the Fetch standard, 3.2.2), which nobody here does.
+ */
+static bool may_be_forged(const struct http_request *r)
+{
+    if (r->method == HTTP_GET || r->method == HTTP_HEAD ||
+        !http_request_header(r, TEXT("origin")).data)
+        return false;
+    struct text type = http_request_header(r, TEXT("content-type")),
+                json = TEXT("application/json");
+    struct text start = {type.data, json.len};
+    return type.len < json.len || !text_equal_nocase(start, json);
+}
+
 void dispatch_request(void *user, struct http_exchange *x)
 {
     struct request r;
@@ -203,6 +219,11 @@ void dispatch_request(void *user, struct http_exchange *x)
         .header_count = r.http->header_count,
     };
     set_trace_id(&r);
+    if (may_be_forged(r.http)) {
+        refuse(&r, 415, "not_json", TEXT("a browser must send its input as application/json"),
+               NULL);
+        return;
+    }
     if (!resolve(&r))
         return;
     struct call_input in = {r.http->body, r.parameters, r.parameter_count};

@@ -27,7 +27,7 @@ struct deployer {
     struct deployer_options options;
     struct active active;
     struct verifier verifier;
-    struct loop_timer timer; /* bounds prepare and migrate */
+    struct loop_timer timer; /* bounds what workers are asked */
     struct deployment_queue queue;
 
     /* the one that is under way */
@@ -164,14 +164,22 @@ static void fail(struct deployer *d, int code, const char *message)
 static void on_step_timeout(void *user)
 {
     struct deployer *d = user;
-    fail(d, PN_ETIMEOUT, "a worker did not answer in time");
+    if (d->step != DEPLOY_PUBLISH) {
+        fail(d, PN_ETIMEOUT, "a worker did not answer in time");
+        return;
+    }
+    /* Published is published, and a later deployment may be the repair: a worker that comes back
+     * is told what to serve when it joins. */
+    LOG(LOG_ERROR, "a worker did not say that it serves what was published",
+        LOG_STRING("plugin", d->next.spec.plugin));
+    end_current(d, 0, "");
 }
 
 static void begin_step(struct deployer *d, enum deploy_step step)
 {
     d->step = step;
     loop_timer_stop(&d->timer);
-    if (step == DEPLOY_PREPARE || step == DEPLOY_MIGRATE)
+    if (step >= DEPLOY_PREPARE)
         loop_timer_start(&d->timer, d->loop, STEP_TIMEOUT_MS, false, on_step_timeout, d);
 }
 

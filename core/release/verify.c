@@ -17,6 +17,7 @@ enum {
     VERIFY_WALL_MS = 10000,
     VERIFY_CPU_SECONDS = 5,
     REAP_MS = 50,
+    RESULT_FD = STDERR_FILENO + 1,
     LOAD_CPU_MS_MAX =
         500 /* every worker stands still for as long; much longer, and it is killed for being stuck */
 };
@@ -145,6 +146,10 @@ static void limit_child(void)
 static _Noreturn void child_main(const struct verify_job *job, int out)
 {
     sigset_t none;
+    /* Whoever waits for the end of one of the parent's connections must not wait for this process. */
+    if (out != RESULT_FD && dup2(out, RESULT_FD) == RESULT_FD)
+        out = RESULT_FD;
+    close_range(RESULT_FD + 1, ~0U, 0);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGTERM, SIG_DFL);

@@ -183,3 +183,22 @@ def test_clients_that_vanish_harm_nobody(host):
                 {"user_id": 9, "sku": "x", "qty": 1, "price_cents": i}))
     assert host.request("GET", "/users/1").status == 200
     assert all(w["respawns"] == 0 for w in host.status()["workers"])
+
+
+@pytest.mark.parametrize("content_type, status", [
+    ("text/plain", 415), ("application/x-www-form-urlencoded", 415), (None, 415),
+    ("application/json", 200), ("Application/JSON; charset=utf-8", 200)])
+def test_a_page_elsewhere_cannot_post_through_a_visitors_browser(host, content_type, status):
+    """A browser names the page's origin, and may send a form's content types without asking."""
+    headers = [("Origin", "http://elsewhere.example")]
+    if content_type:
+        headers.append(("Content-Type", content_type))
+    answer = host.request("POST", "/greet", {"name": "Ada"}, headers=headers)
+    assert answer.status == status
+    if status == 415:
+        assert answer.json()["code"] == "not_json"
+
+
+def test_a_browser_may_read(host):
+    answer = host.request("GET", "/users/1", headers=[("Origin", "http://elsewhere.example")])
+    assert answer.status == 200
