@@ -1,0 +1,192 @@
+#include "../plugin/plugin_fixture.h"
+
+#include "release/verify.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+static struct loop *loop;
+static struct verifier verifier;
+static struct verify_result result;
+static struct buffer archive;
+static int calls;
+static const char *applied;
+
+static int set_up(void **state)
+{
+    loop = loop_new(NULL);
+    buffer_init(&archive);
+    verifier = (struct verifier){.child = 0};
+    calls = 0;
+    applied = NULL;
+    return set_up_home(state);
+}
+
+static int tear_down(void **state)
+{
+    verify_stop(&verifier);
+    loop_free(loop);
+    buffer_release(&archive);
+    assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
+    return tear_down_home(state);
+}
+
+static const char *applied_migrations(void *user, struct text plugin)
+{
+    (void)user;
+    (void)plugin;
+    return applied;
+}
+
+static struct verify_job job(void)
+{
+    buffer_clear(&archive);
+    assert_int_equal(bundle_pack(home.source, &archive, &home.err), 0);
+    return (struct verify_job){.archive = buffer_text(&archive),
+                               .directory_name = "source",
+                               .databases_directory = home.databases,
+                               .temporary_directory = home.directory,
+                               .applied_migrations = applied_migrations};
+}
+
+static void on_done(void *user, const struct verify_result *r)
+{
+    (void)user;
+    calls++;
+    result = *r;
+    loop_stop(loop);
+}
+
+/* In a child; the temporary directory must be as it was. */
+static int verify(void)
+{
+    struct verify_job one = job();
+    assert_int_equal(verify_start(&verifier, loop, &one, on_done, NULL, &home.err), 0);
+    assert_int_equal(verify_start(&verifier, loop, &one, on_done, NULL, &home.err), PN_EBUSY);
+    assert_int_equal(loop_run(loop, &home.err), 0);
+    assert_int_equal(verifier.child, 0);
+    return result.code;
+}
+
+static void expect_nothing_left(void)
+{
+    DIR *dir = opendir(home.directory);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (strncmp(entry->d_name, "verify", 6) == 0)
+            fail_msg("'%s' is left", entry->d_name);
+    closedir(dir);
+}
+
+#define PING "p:query 'ping' { run = function() end }"
+
+static void verify__tells_name_and_version(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.2.3", "", PING);
+    assert_int_equal(verify(), 0);
+    assert_string_equal(result.plugin, "alpha");
+    assert_string_equal(result.version, "1.2.3");
+    assert_string_equal(result.migrations, "");
+    assert_int_equal(calls, 1);
+}
+
+static void verify__tells_what_is_wrong_with_file_and_line(void **state)
+{
+    (void)state;
+    put_file("init.lua", "\nerror('broken')");
+    assert_int_equal(verify(), PN_ESCRIPT);
+    assert_string_equal(result.message, "source/init.lua:2: broken");
+}
+
+static void verify__tries_migrations_on_a_copy(void **state)
+{
+    (void)state;
+    char path[200];
+    put_plugin("alpha", "1.0.0", "'db'", PING);
+    put_file("migrations/0001_a.sql", "create table a(x integer) strict;");
+    assert_int_equal(verify(), 0);
+    assert_int_equal(strlen(result.migrations), 64);
+    snprintf(path, sizeof path, "%s/alpha.db", home.databases);
+    assert_false(file_exists(path));
+    expect_nothing_left();
+    put_file("migrations/0002_b.sql", "create table a(x integer) strict;");
+    assert_int_equal(verify(), PN_ESTORE);
+    expect_in(result.message, "alpha/migrations");
+    expect_nothing_left();
+}
+
+static void verify__does_not_try_what_is_applied(void **state)
+{
+    (void)state;
+    static char hash[BUNDLE_HASH_SIZE];
+    put_plugin("alpha", "1.0.0", "'db'", PING);
+    put_file("migrations/0001_a.sql", "this is no SQL, but it was applied;");
+    assert_int_not_equal(verify(), 0);
+    memcpy(hash, result.migrations, sizeof hash);
+    applied = hash;
+    assert_int_equal(verify(), 0);
+}
+
+static void verify__migrations_need_a_database(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "", PING);
+    put_file("migrations/0001_a.sql", "create table a(x integer) strict;");
+    assert_int_equal(verify(), PN_EINVAL);
+    expect_in(result.message, "does not name \"db\" in its needs");
+}
+
+static void verify__stops_what_is_too_hungry(void **state)
+{
+    (void)state;
+    put_file("init.lua", "local s = {} for i = 1, 1e9 do s[i] = i end");
+    assert_int_equal(verify(), PN_ENOMEM);
+}
+
+static void verify__that_is_stopped_calls_nobody_and_leaves_nothing(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "'db'", PING);
+    put_file(
+        "migrations/0001_a.sql",
+        "create table a(x integer) strict;\n"
+        "insert into a with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000000) select i from n;");
+    struct verify_job one = job();
+    assert_int_equal(verify_start(&verifier, loop, &one, on_done, NULL, &home.err), 0);
+    usleep(100 * 1000);
+    verify_stop(&verifier);
+    verify_stop(&verifier);
+    assert_int_equal(calls, 0);
+    expect_nothing_left();
+}
+
+static void verify__a_child_that_dies_is_told(void **state)
+{
+    (void)state;
+    put_file("init.lua", "while true do end");
+    struct verify_job one = job();
+    assert_int_equal(verify_start(&verifier, loop, &one, on_done, NULL, &home.err), 0);
+    kill(verifier.child, SIGKILL);
+    assert_int_equal(loop_run(loop, &home.err), 0);
+    assert_int_equal(result.code, PN_ELIMIT);
+    expect_in(result.message, "or crashed, and was stopped");
+}
+
+#define VERIFY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        VERIFY_TEST(verify__tells_name_and_version),
+        VERIFY_TEST(verify__tells_what_is_wrong_with_file_and_line),
+        VERIFY_TEST(verify__tries_migrations_on_a_copy),
+        VERIFY_TEST(verify__does_not_try_what_is_applied),
+        VERIFY_TEST(verify__migrations_need_a_database),
+        VERIFY_TEST(verify__stops_what_is_too_hungry),
+        VERIFY_TEST(verify__that_is_stopped_calls_nobody_and_leaves_nothing),
+        VERIFY_TEST(verify__a_child_that_dies_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
