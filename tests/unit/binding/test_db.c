@@ -172,14 +172,22 @@ static void all__has_a_limit_of_rows(void **state)
     expect_error("get", code, PN_ELIMIT, "more than 10000 rows");
 }
 
-static void db__an_error_that_is_caught_still_dooms_nothing_it_should_not(void **state)
+static void db__an_sql_error_that_is_caught_is_not_committed_either(void **state)
 {
     (void)state;
-    expect("set",
-           TWO_ITEMS
-           "local ok = pcall(ctx.db.run, ctx.db, 'insert into item(id) values (1)') return ok",
-           "false");
-    expect("get", COUNT, "2");
+    assert_int_equal(
+        run_code("set",
+                 TWO_ITEMS "pcall(ctx.db.run, ctx.db, 'insert into item(id) values (1)') return 1"),
+        PN_ESTORE);
+    expect_text(fx.err.message, "nothing was committed: an SQL error was caught: UNIQUE");
+    expect("get", COUNT, "0");
+    expect("set", TWO_ITEMS COUNT, "2");
+}
+
+static void db__an_sql_error_that_a_query_catches_is_its_own_affair(void **state)
+{
+    (void)state;
+    expect("get", "local ok = pcall(ctx.db.one, ctx.db, 'selec 1') return ok", "false");
 }
 
 /* The Nth allocation fails, for every N: an error or success, never a command done by half. */
@@ -236,7 +244,8 @@ int main(void)
         BOUND_TEST(each__has_room_for_sixteen_at_once),
         BOUND_TEST(each__in_a_command_sees_its_own_writes),
         BOUND_TEST(all__has_a_limit_of_rows),
-        BOUND_TEST(db__an_error_that_is_caught_still_dooms_nothing_it_should_not),
+        BOUND_TEST(db__an_sql_error_that_is_caught_is_not_committed_either),
+        BOUND_TEST(db__an_sql_error_that_a_query_catches_is_its_own_affair),
         BOUND_TEST(memory__that_runs_out_anywhere_rolls_a_command_back),
         BOUND_TEST(memory__that_fails_once_anywhere_rolls_a_command_back),
     };

@@ -101,7 +101,8 @@ static void state__refuses_an_edited_file(void **state)
     const struct migration edited =
         M(1, "0001_users.sql", "create table users(id integer primary key, name);");
     assert_int_equal(apply(&edited, 1), PN_EINVAL);
-    assert_message("'0001_users.sql' was edited after it had been applied: add a new migration");
+    assert_message(
+        "'0001_users.sql' was edited after it had been applied: put it back as it was and add a new migration");
     const struct migration renamed = {1, TEXT("0001_people.sql"), USERS.sql};
     assert_int_equal(apply(&renamed, 1), PN_EINVAL);
     assert_message("'0001_people.sql' was applied under the name '0001_users.sql'");
