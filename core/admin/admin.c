@@ -60,7 +60,10 @@ static const struct embedded_file *find_file(struct text name)
     return NULL;
 }
 
-/* A page on another site must not reach a loopback admin address through a name of its own (DNS rebinding). */
+/*
+ * A page on another site must not reach a loopback admin address through a name of its own (DNS
+ * rebinding).
+ */
 static bool host_is_local(struct text host)
 {
     static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};

@@ -1,9 +1,9 @@
 /*
  * Admin: the host's own HTTP address, apart from what plugins serve.
  *
- * GET /status answers the host's state as JSON; GET / does too, except to a browser, which gets a page that
- * shows it. Runs on the control process's loop. What the
- * state is, is the caller's to write.
+ * GET /status answers the host's state as JSON; GET / does too, except to a browser, which gets a
+ * page that shows it. Runs on the control process's loop. What the state is, is the caller's to
+ * write.
  */
 #ifndef PINION_ADMIN_ADMIN_H
 #define PINION_ADMIN_ADMIN_H

@@ -2,7 +2,8 @@
  * Arena: memory that is freed all at once.
  *
  * Allocations are aligned to 16 bytes, live until arena_release, and are never freed alone.
- * Not for Lua values; for what is built once and lives together: a contract, a route table, a configuration.
+ * Not for Lua values; for what is built once and lives together: a contract, a route table, a
+ * configuration.
  */
 #ifndef PINION_BASE_ARENA_H
 #define PINION_BASE_ARENA_H

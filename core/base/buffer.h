@@ -1,8 +1,10 @@
 /*
  * Buffer: growing bytes.
  *
- * Invariants: data[len] is always writable and 0 once anything was appended (so it can be used as a C string);
- * after a failed allocation `failed` stays set, appends do nothing, and the owner checks once at the end.
+ * Invariants: data[len] is always writable and 0 once anything was appended (so it can be used as a
+ * C string);
+ * after a failed allocation `failed` stays set, appends do nothing, and the owner checks once at
+ * the end.
  * Life: buffer_init or = BUFFER_INIT, appends, buffer_release (or buffer_clear to use it again).
  */
 #ifndef PINION_BASE_BUFFER_H

@@ -1,5 +1,6 @@
 /*
- * Files compiled into the binary (made by cmake/embed-files.cmake): a table that ends with a NULL name.
+ * Files compiled into the binary (made by cmake/embed-files.cmake): a table that ends with a NULL
+ * name.
  */
 #ifndef PINION_BASE_EMBEDDED_H
 #define PINION_BASE_EMBEDDED_H

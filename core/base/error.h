@@ -1,9 +1,11 @@
 /*
  * Errors: one table of codes, and the detail that travels with them.
  *
- * Functions return 0 (or a non-negative result) or a negative PN_E… code. The detail is a message in a
- * caller-owned `struct pn_error`, always the last parameter; it may be NULL where the caller wants the code only.
- * Messages are lower case, quote their subject, name the place and the reason, and end without a full stop.
+ * Functions return 0 (or a non-negative result) or a negative PN_E… code. The detail is a message
+ * in a caller-owned `struct pn_error`, always the last parameter; it may be NULL where the caller
+ * wants the code only.
+ * Messages are lower case, quote their subject, name the place and the reason, and end without a
+ * full stop.
  */
 #ifndef PINION_BASE_ERROR_H
 #define PINION_BASE_ERROR_H
@@ -46,7 +48,9 @@ struct pn_error {
 /* "invalid value" for PN_EINVAL; never NULL. */
 const char *pn_error_text(int code);
 
-/* Fills *err (when not NULL) and returns `code`, so that `return pn_error_set(err, …)` reads well. */
+/*
+ * Fills *err (when not NULL) and returns `code`, so that `return pn_error_set(err, …)` reads well.
+ */
 int pn_error_set(struct pn_error *err, int code, const char *fmt, ...) PN_PRINTF(3, 4);
 
 /* As pn_error_set, with ": " and the text of errno behind it. */

@@ -8,8 +8,7 @@
 enum {
     LINE_MAX_BYTES = 8192,
     LINE_TAIL = 2,
-    QUOTED_ROOM =
-        8 /* for one more character: an escape of 6 bytes, or 4 of UTF-8 begun, and the closing quote */
+    QUOTED_ROOM = 8 /* for one more character, escaped or not, and the closing quote */
 };
 
 static struct {
@@ -85,7 +84,10 @@ static struct text cut(struct text t, size_t most)
     return t;
 }
 
-/* The JSON escapes serve logfmt's quoted values as well. What does not fit is left out, the closing quote never. */
+/*
+ * The JSON escapes serve logfmt's quoted values as well. What does not fit is left out, the closing
+ * quote never.
+ */
 static void put_quoted(struct line *l, struct text t)
 {
     put(l, "\"", 1);

@@ -1,7 +1,8 @@
 /*
  * Log: one line per event on standard error, logfmt on a terminal, JSON otherwise.
  *
- * A line is written with one write(2), so lines of several processes never mix. Fields are given by LOG_… makers;
+ * A line is written with one write(2), so lines of several processes never mix. Fields are given by
+ * LOG_… makers;
  * values are escaped by the format in use. No allocation, no lock: a line longer than 8 KiB is cut.
  */
 #ifndef PINION_BASE_LOG_H

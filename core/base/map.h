@@ -1,8 +1,10 @@
 /*
  * Map: text → pointer, open addressing, grows by itself.
  *
- * Keys are borrowed: whoever puts one keeps it alive as long as the entry is in the map (usually it lives in the value).
- * A value is never NULL. Order of iteration is not defined, and the map must not change while one goes on.
+ * Keys are borrowed: whoever puts one keeps it alive as long as the entry is in the map (usually it
+ * lives in the value).
+ * A value is never NULL. Order of iteration is not defined, and the map must not change while one
+ * goes on.
  */
 #ifndef PINION_BASE_MAP_H
 #define PINION_BASE_MAP_H

@@ -14,7 +14,10 @@ static uint64_t rotate(uint64_t x, int k)
     return (x << k) | (x >> (64 - k));
 }
 
-/* xoshiro256** 1.0, D. Blackman and S. Vigna, "Scrambled linear pseudorandom number generators", 2018. */
+/*
+ * xoshiro256** 1.0, D. Blackman and S. Vigna, "Scrambled linear pseudorandom number generators",
+ * 2018.
+ */
 uint64_t random_state_next(struct random_state *r)
 {
     uint64_t result = rotate(r->s[1] * 5, 7) * 9;
@@ -67,7 +70,10 @@ uint64_t random_next(void)
     return random_state_next(&process_state);
 }
 
-/* Eight digits at a time: each nibble in a byte of its own, then all bytes turned into digits at once. */
+/*
+ * Eight digits at a time: each nibble in a byte of its own, then all bytes turned into digits at
+ * once.
+ */
 static uint64_t hex_digits(uint32_t bits)
 {
     uint64_t x = bits;

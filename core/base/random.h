@@ -1,7 +1,9 @@
 /*
- * Random numbers: from the kernel for secrets, from xoshiro256** for identifiers that only must not collide.
+ * Random numbers: from the kernel for secrets, from xoshiro256** for identifiers that only must not
+ * collide.
  *
- * The generator's state is per process; random_reseed must be called after a fork, so that no two processes draw the same.
+ * The generator's state is per process; random_reseed must be called after a fork, so that no two
+ * processes draw the same.
  */
 #ifndef PINION_BASE_RANDOM_H
 #define PINION_BASE_RANDOM_H

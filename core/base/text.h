@@ -43,13 +43,18 @@ bool text_split(struct text *rest, char separator, struct text *part);
 /* Strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool text_is_utf8(struct text t);
 
-/* Puts '?' in the place of each byte that is not part of such a sequence: for text that is only to be shown. */
+/*
+ * Puts '?' in the place of each byte that is not part of such a sequence: for text that is only to
+ * be shown.
+ */
 void text_repair(char *data, size_t len);
 
 /* Decimal, an optional '-', nothing else; false on anything else or overflow. */
 bool text_to_int64(struct text t, int64_t *out);
 
-/* FNV-1a, for hash tables inside one process only (not for untrusted key sets of unbounded size). */
+/*
+ * FNV-1a, for hash tables inside one process only (not for untrusted key sets of unbounded size).
+ */
 uint64_t text_hash(struct text t);
 
 #endif

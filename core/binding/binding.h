@@ -1,8 +1,9 @@
 /*
  * Binding: a back-end facility that a plugin reaches as ctx.<name>.
  *
- * One table row per facility; a generation opens those that are ambient or named in its `needs`. The instance that
- * methods get is the generation's scope. `finish` runs once at the end of every call, also of a failed one.
+ * One table row per facility; a generation opens those that are ambient or named in its `needs`.
+ * The instance that methods get is the generation's scope. `finish` runs once at the end of every
+ * call, also of a failed one.
  */
 #ifndef PINION_BINDING_BINDING_H
 #define PINION_BINDING_BINDING_H
@@ -31,7 +32,9 @@ struct binding {
     const char *name;
     bool ambient; /* there without being named in needs */
     const struct value_method *methods;
-    /* Ends what the call began; with `commit`, what it wrote becomes durable. NULL: nothing to do. */
+    /*
+     * Ends what the call began; with `commit`, what it wrote becomes durable. NULL: nothing to do.
+     */
     int (*finish)(struct binding_scope *scope, bool commit, struct pn_error *err);
 };
 

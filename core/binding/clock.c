@@ -1,5 +1,6 @@
 /*
- * ctx.clock: now() in whole milliseconds since 1970 UTC, timestamp() as RFC 3339 text, monotonic() in seconds.
+ * ctx.clock: now() in whole milliseconds since 1970 UTC, timestamp() as RFC 3339 text, monotonic()
+ * in seconds.
  */
 #include "base/clock.h"
 

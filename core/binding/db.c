@@ -1,6 +1,7 @@
 /*
- * ctx.db: SQL on the plugin's own database. A query and an action read from a snapshot; a command reads and writes inside
- * its one transaction, which begins with its first statement and ends with the call.
+ * ctx.db: SQL on the plugin's own database. A query and an action read from a snapshot; a command
+ * reads and writes inside its one transaction, which begins with its first statement and ends with
+ * the call.
  *
  * Every SQL error raises: a command that goes on after one would commit half of what it meant.
  */
@@ -13,8 +14,10 @@ static bool writes(struct value_frame *f)
     return value_call(f)->capability->kind == CAPABILITY_COMMAND;
 }
 
-/* A command whose SQL failed is not committed, even if its code caught the error: what it goes on to
- * do may rest on what did not happen. (PostgreSQL refuses such a transaction by itself.) */
+/*
+ * A command whose SQL failed is not committed, even if its code caught the error: what it goes on
+ * to do may rest on what did not happen. (PostgreSQL refuses such a transaction by itself.)
+ */
 static _Noreturn void raise_sql(struct value_frame *f, struct binding_scope *scope,
                                 const struct pn_error *err)
 {
@@ -142,7 +145,10 @@ static void push_row(struct value_frame *f, struct statement *st)
     }
 }
 
-/* A writing statement has done all its work, constraints included, only when it was stepped to its end. */
+/*
+ * A writing statement has done all its work, constraints included, only when it was stepped to its
+ * end.
+ */
 static void run_to_end(struct value_frame *f, struct binding_scope *scope, int slot)
 {
     while (!statement_is_read_only(scope->cursors[slot]) && step(f, scope, slot) == STORE_ROW)

@@ -1,5 +1,6 @@
 /*
- * ctx.log: lines in the host's log that name the generation and the trace. ctx.log:info("placed", { order_id = 7 })
+ * ctx.log: lines in the host's log that name the generation and the trace. ctx.log:info("placed", {
+ * order_id = 7 })
  */
 #include "base/log.h"
 

@@ -1,5 +1,6 @@
 /*
- * ctx.random: integer(min, max), number() in [0, 1), hex(digits), uuid(). hex and uuid come from the kernel.
+ * ctx.random: integer(min, max), number() in [0, 1), hex(digits), uuid(). hex and uuid come from
+ * the kernel.
  */
 #include "base/random.h"
 

@@ -15,7 +15,10 @@ struct client_answer {
 /* "http://127.0.0.1:8080", "127.0.0.1:8080" or "unix:PATH". PN_EINVAL. */
 int client_address(struct address *out, const char *url, struct pn_error *err);
 
-/* PN_EIO: not reached or cut off; PN_EINVAL: not an HTTP answer; PN_ETIMEOUT. The caller releases both buffers. */
+/*
+ * PN_EIO: not reached or cut off; PN_EINVAL: not an HTTP answer; PN_ETIMEOUT. The caller releases
+ * both buffers.
+ */
 int client_request(const struct address *to, const char *method, const char *path, struct text body,
                    struct client_answer *out, struct pn_error *err);
 

@@ -16,8 +16,8 @@ struct command {
     const char *usage;   /* "pinion call CAPABILITY [JSON] [--host URL]" */
     const char *summary; /* one line for the list */
     const char *help;    /* paragraphs, options and an example */
-    int (*run)(const struct command *self, int argc,
-               char **argv); /* argv[0] is the first argument */
+    /* argv[0] is the first argument; returns the exit code. */
+    int (*run)(const struct command *self, int argc, char **argv);
 };
 
 extern const struct command command_dev, command_serve, command_call, command_status,
@@ -31,8 +31,10 @@ int command_refuse(const struct command *self, const char *fmt, ...) PN_PRINTF(2
 void command_print_help(const struct command *self);
 
 /*
- * Options: "--name VALUE" or "--name=VALUE"; what does not begin with '-' is an argument, and so is all behind "--".
- * next() gives 1 for an option (name and value), 0 for an argument (value), -1 at the end, -2 after a refusal.
+ * Options: "--name VALUE" or "--name=VALUE"; what does not begin with '-' is an argument, and so is
+ * all behind "--".
+ * next() gives 1 for an option (name and value), 0 for an argument (value), -1 at the end, -2 after
+ * a refusal.
  */
 struct options {
     const struct command *command;

@@ -1,7 +1,9 @@
 /*
- * What a plugin declares: who it is, what it needs, its limits, and its capabilities with their contracts.
+ * What a plugin declares: who it is, what it needs, its limits, and its capabilities with their
+ * contracts.
  *
- * Read once from the plugin's own definition (lua/define.c), then immutable; all of it lives in one arena.
+ * Read once from the plugin's own definition (lua/define.c), then immutable; all of it lives in one
+ * arena.
  */
 #ifndef PINION_CONTRACT_CAPABILITY_H
 #define PINION_CONTRACT_CAPABILITY_H
@@ -50,7 +52,9 @@ const char *capability_kind_name(enum capability_kind kind);
 bool plugin_layer_parse(struct text name, enum plugin_layer *out);
 const char *plugin_layer_name(enum plugin_layer layer);
 
-/* Names of plugins and capabilities: a lower-case letter, then letters, digits and '_', 64 at most. */
+/*
+ * Names of plugins and capabilities: a lower-case letter, then letters, digits and '_', 64 at most.
+ */
 bool plugin_name_is_valid(struct text name);
 /* MAJOR.MINOR.PATCH in plain numbers. */
 bool plugin_version_is_valid(struct text version);

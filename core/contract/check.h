@@ -1,7 +1,8 @@
 /*
  * Checks of scalars against a type's constraints: true, or an offence is noted.
  *
- * `name` values are shown as they came. The kind of value is already right: a check of CONTRACT_INTEGER is given an integer.
+ * `name` values are shown as they came. The kind of value is already right: a check of
+ * CONTRACT_INTEGER is given an integer.
  */
 #ifndef PINION_CONTRACT_CHECK_H
 #define PINION_CONTRACT_CHECK_H
@@ -13,7 +14,9 @@ bool contract_check_integer(const struct contract_type *type, int64_t value,
                             const struct contract_path *at, struct contract_offences *o);
 bool contract_check_number(const struct contract_type *type, double value,
                            const struct contract_path *at, struct contract_offences *o);
-/* Strings of all kinds (enum, timestamp, date, uuid, decimal too). The text is known to be UTF-8. */
+/*
+ * Strings of all kinds (enum, timestamp, date, uuid, decimal too). The text is known to be UTF-8.
+ */
 bool contract_check_string(const struct contract_type *type, struct text value,
                            const struct contract_path *at, struct contract_offences *o);
 /* Count of items of an array or map. */

@@ -34,7 +34,10 @@ static struct text cut(struct text t)
     return t;
 }
 
-/* RFC 6901: '~' is ~0 and '/' is ~1. A sender's long name is not echoed whole in each offence below it. */
+/*
+ * RFC 6901: '~' is ~0 and '/' is ~1. A sender's long name is not echoed whole in each offence below
+ * it.
+ */
 static void write_name(struct text name, struct buffer *out)
 {
     name = cut(name);

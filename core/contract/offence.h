@@ -1,8 +1,10 @@
 /*
- * Offences: what a value does against its contract, each with its JSON Pointer (RFC 6901), what was expected, what came.
+ * Offences: what a value does against its contract, each with its JSON Pointer (RFC 6901), what was
+ * expected, what came.
  *
- * Collected as JSON text, ready for the answer: [{"pointer":"/qty","expected":"integer","got":"string"},…], 20 at most
- * (then `count` goes on and the list stays as it is). A path is a chain of frames on the caller's stack.
+ * Collected as JSON text, ready for the answer:
+ * [{"pointer":"/qty","expected":"integer","got":"string"},…], 20 at most (then `count` goes on and
+ * the list stays as it is). A path is a chain of frames on the caller's stack.
  */
 #ifndef PINION_CONTRACT_OFFENCE_H
 #define PINION_CONTRACT_OFFENCE_H

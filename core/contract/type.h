@@ -1,8 +1,10 @@
 /*
- * Types of a contract: immutable trees, compiled once when a plugin is loaded, checked on every call.
+ * Types of a contract: immutable trees, compiled once when a plugin is loaded, checked on every
+ * call.
  *
- * A tree lives in the arena of the generation that defined it. Nothing here knows Lua or JSON text: lua/codec_decode.c walks
- * values along a tree and asks this room about scalars; what is wrong is collected as offences (contract/offence.h).
+ * A tree lives in the arena of the generation that defined it. Nothing here knows Lua or JSON text:
+ * lua/codec_decode.c walks values along a tree and asks this room about scalars; what is wrong is
+ * collected as offences (contract/offence.h).
  */
 #ifndef PINION_CONTRACT_TYPE_H
 #define PINION_CONTRACT_TYPE_H
@@ -44,8 +46,8 @@ struct contract_type {
     bool integral_bounds;  /* min and max below are the integers */
     int64_t min_integer, max_integer;
     double min_number, max_number;
-    size_t min_length,
-        max_length; /* characters of a string, items of an array or map; SIZE_MAX: no bound */
+    /* Characters of a string, items of an array or map; SIZE_MAX: no bound. */
+    size_t min_length, max_length;
     struct text default_json;       /* len 0: none; an absent member takes it (implies optional) */
     struct text description;        /* len 0: none */
     const struct contract_type *of; /* items of an array, values of a map */
@@ -61,13 +63,19 @@ struct contract_type *contract_type_new(struct arena *arena, enum contract_kind 
 bool contract_kind_parse(struct text name, enum contract_kind *out);
 const char *contract_kind_name(enum contract_kind kind);
 
-/* The member of that name. `hint` is where to look first (members usually come in the same order); -1: none. */
+/*
+ * The member of that name. `hint` is where to look first (members usually come in the same order);
+ * -1: none.
+ */
 ptrdiff_t contract_member_find(const struct contract_type *object, struct text name, size_t hint);
 
 /* The known name most like `name` (edit distance at most 2), or an empty text. */
 struct text contract_member_nearest(const struct contract_type *object, struct text name);
 
-/* Puts members in order of name; PN_EINVAL names a duplicate. `members` belongs to the type's arena. */
+/*
+ * Puts members in order of name; PN_EINVAL names a duplicate. `members` belongs to the type's
+ * arena.
+ */
 int contract_members_sort(struct contract_member *members, size_t count, struct pn_error *err);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * Bus: frames between the processes of a host over Unix stream sockets.
  *
- * A frame is a 32-bit length of what follows, an 8-bit type, a 32-bit id, and a payload, in the machine's byte order (both
- * ends are the same binary). What is sent during a tick leaves in one write at its end. Single-threaded; a peer may be
- * freed inside its own callbacks.
+ * A frame is a 32-bit length of what follows, an 8-bit type, a 32-bit id, and a payload, in the
+ * machine's byte order (both ends are the same binary). What is sent during a tick leaves in one
+ * write at its end. Single-threaded; a peer may be freed inside its own callbacks.
  */
 #ifndef PINION_HOST_BUS_H
 #define PINION_HOST_BUS_H

@@ -6,7 +6,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CONFIG_BYTES_MAX = 1024 * 1024, NAMES_MAX = 32, NAME_SIZE = 96 };
+enum {
+    CONFIG_BYTES_MAX = 1024 * 1024,
+    BODY_MAX = 32 * 1024 * 1024, /* with its headers it must fit one frame of the bus */
+    NAMES_MAX = 32,
+    NAME_SIZE = 96,
+};
 
 struct config_reader {
     struct host_config *config;
@@ -34,7 +39,7 @@ static const struct number numbers[] = {
     {"limits.request_line", SETTING(http.request_line), 64, HTTP_REQUEST_LINE_MAX, true},
     {"limits.header_bytes", SETTING(http.header_bytes), 256, 1024 * 1024, true},
     {"limits.header_count", SETTING(http.header_count), 1, HTTP_HEADERS_MAX, true},
-    {"limits.body", SETTING(http.body), 0, 1024 * 1024 * 1024, true},
+    {"limits.body", SETTING(http.body), 0, BODY_MAX, true},
     {"limits.connections", SETTING(http.connections), 1, 1000000, true},
     {"timeouts_ms.head", SETTING(http.head_ms), 1, 3600000, false},
     {"timeouts_ms.body", SETTING(http.body_ms), 1, 3600000, false},
@@ -173,7 +178,9 @@ static bool read_member(struct config_reader *r, const char *prefix)
     char name[NAME_SIZE];
     snprintf(name, sizeof name, "%s%s%.*s", prefix, *prefix ? "." : "",
              (int)(r->json.text.len > 40 ? 40 : r->json.text.len), r->json.text.data);
-    /* "limits.body" is how messages and tables name a member of an object, not a name of its own. */
+    /*
+     * "limits.body" is how messages and tables name a member of an object, not a name of its own.
+     */
     if (r->json.text.len > 40 || memchr(r->json.text.data, '.', r->json.text.len))
         return refuse(r, "there is no setting '%s'", name);
     if (!note_name(r, name))
@@ -250,8 +257,9 @@ int config_read_file(struct host_config *c, const char *path, struct pn_error *e
 static int check_admin(const struct address *a, struct pn_error *err)
 {
     struct text host = text_of(a->host);
-    if (a->is_unix || text_starts_with(host, TEXT("127.")) || text_equal(host, TEXT("::1")) ||
-        text_equal(host, TEXT("localhost")))
+    bool number = strspn(a->host, "0123456789.") == host.len;
+    if (a->is_unix || (number && text_starts_with(host, TEXT("127."))) ||
+        text_equal(host, TEXT("::1")) || text_equal(host, TEXT("localhost")))
         return 0;
     return pn_error_set(err, PN_EINVAL,
                         "the admin address is for this machine only: a loopback address or a "

@@ -1,8 +1,8 @@
 /*
  * Configuration of a host: defaults, then the file, then the command line.
  *
- * The file is JSON; what is not understood is refused with line, column and reason. The part in `struct host_settings` can
- * be changed by SIGHUP while the host runs; all else needs a new start.
+ * The file is JSON; what is not understood is refused with line, column and reason. The part in
+ * `struct host_settings` can be changed by SIGHUP while the host runs; all else needs a new start.
  */
 #ifndef PINION_HOST_CONFIG_H
 #define PINION_HOST_CONFIG_H

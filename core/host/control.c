@@ -1,6 +1,6 @@
 /*
- * Control: deploys what it was given, watches it in `dev`, answers at the admin address. Workers do not depend on it: it
- * may crash at any time, and is started again.
+ * Control: deploys what it was given, watches it in `dev`, answers at the admin address. Workers do
+ * not depend on it: it may crash at any time, and is started again.
  */
 #include "admin/admin.h"
 #include "base/clock.h"
@@ -135,8 +135,8 @@ static void retire_gone(struct control *c, struct source *source)
 }
 
 /*
- * Editors and checkouts that replace a file take the old one away first: only what stays away is gone. What was refused for
- * its sake may be served then.
+ * Editors and checkouts that replace a file take the old one away first: only what stays away is
+ * gone. What was refused for its sake may be served then.
  */
 static void look_for_gone(void *user)
 {
@@ -179,8 +179,11 @@ static void on_changed(void *user, const char *root)
     }
 }
 
-/* In `dev` the directories are the world: what is published and comes from none of them is retired. But a directory that
- * was never understood may hold any plugin, and a broken save takes nothing out of service. */
+/*
+ * In `dev` the directories are the world: what is published and comes from none of them is retired.
+ * But a directory that was never understood may hold any plugin, and a broken save takes nothing
+ * out of service.
+ */
 static void retire_strangers(struct control *c)
 {
     struct pn_error err;

@@ -45,9 +45,9 @@ bool forward_read_call(struct text payload, struct forwarded_call *out)
     *out =
         (struct forwarded_call){.in.parameters = out->parameters, .origin.headers = out->headers};
     return bus_get_text(&rest, &out->address) && bus_get_number(&rest, &out->generation) &&
-           bus_get_text(&rest, &out->origin.method) &&
-           bus_get_text(&rest, &out->origin.path) && bus_get_text(&rest, &out->origin.query) &&
-           bus_get_text(&rest, &out->origin.trace_id) && bus_get_text(&rest, &out->in.body) &&
+           bus_get_text(&rest, &out->origin.method) && bus_get_text(&rest, &out->origin.path) &&
+           bus_get_text(&rest, &out->origin.query) && bus_get_text(&rest, &out->origin.trace_id) &&
+           bus_get_text(&rest, &out->in.body) &&
            get_pairs(&rest, out->parameters, FORWARD_PARAMETERS_MAX, &out->in.parameter_count) &&
            get_pairs(&rest, (struct call_parameter *)out->headers, FORWARD_HEADERS_MAX,
                      &out->origin.header_count) &&

@@ -1,5 +1,6 @@
 /*
- * What every process of a host is given by the supervisor, and what all of them do first after the fork.
+ * What every process of a host is given by the supervisor, and what all of them do first after the
+ * fork.
  */
 #ifndef PINION_HOST_PROCESS_H
 #define PINION_HOST_PROCESS_H
@@ -21,8 +22,8 @@ struct host {
     struct host_paths paths;
     struct slab *slab;
     int listen_fd, admin_fd;
-    int bus_fd
-        [CONFIG_WORKERS_MAX]; /* listening sockets of the workers; open in every process, used by one each */
+    /* Listening sockets of the workers: open in every process, used by one each. */
+    int bus_fd[CONFIG_WORKERS_MAX];
     struct address listen, admin; /* with the ports they really have */
 };
 
@@ -32,7 +33,10 @@ int host_paths_init(struct host_paths *p, const char *data, struct pn_error *err
 /* run/worker-<index>.sock */
 void host_worker_address(const struct host *h, int index, struct address *out);
 
-/* In a child: its own log name, signals that only the loop reads, death with the supervisor. Returns the signalfd. */
+/*
+ * In a child: its own log name, signals that only the loop reads, death with the supervisor.
+ * Returns the signalfd.
+ */
 int process_begin(const struct host *h, const char *name, struct slot *slot);
 
 /* Signals of a child: TERM drain, HUP read the settings again, USR1 leave now. */

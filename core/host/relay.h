@@ -1,5 +1,6 @@
 /*
- * Relay: commands that arrived here and have their home in another worker, until their answers come.
+ * Relay: commands that arrived here and have their home in another worker, until their answers
+ * come.
  *
  * Connects to a home when it is first needed. A home that is lost ends what it had been given with
  * 503 `retry`: whether it was committed is not known here.

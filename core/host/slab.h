@@ -1,7 +1,8 @@
 /*
  * Slab: memory shared by all processes of a host; made by the supervisor before it forks.
  *
- * Each slot is written by its own process only (the supervisor writes `pid`, `started` and `respawns`); everybody reads.
+ * Each slot is written by its own process only (the supervisor writes `pid`, `started` and
+ * `respawns`); everybody reads.
  * Fields are read and written as single words with relaxed atomics: figures, not synchronisation.
  */
 #ifndef PINION_HOST_SLAB_H

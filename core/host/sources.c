@@ -99,7 +99,9 @@ void source_report(struct source *s, const struct deploy_report *report)
     s->at_wall = clock_wall();
     s->took = report->took;
     snprintf(s->message, sizeof s->message, "%s", s->ok ? "" : report->message);
-    /* A broken save that also changes the name leaves the old one serving, and this its directory. */
+    /*
+     * A broken save that also changes the name leaves the old one serving, and this its directory.
+     */
     if (report->plugin[0] && (s->ok || !s->plugin[0]))
         snprintf(s->plugin, sizeof s->plugin, "%s", report->plugin);
     if (report->code == 0)

@@ -1,8 +1,8 @@
 /*
  * Sources: the plugin directories a host was given, and how the last deployment of each went.
  *
- * A directory given on the command line is one plugin, or a folder of plugins; a folder is looked through again when it
- * changes. Paths are kept as given, for messages a person reads.
+ * A directory given on the command line is one plugin, or a folder of plugins; a folder is looked
+ * through again when it changes. Paths are kept as given, for messages a person reads.
  */
 #ifndef PINION_HOST_SOURCES_H
 #define PINION_HOST_SOURCES_H
@@ -31,8 +31,10 @@ struct sources {
 
 void sources_release(struct sources *s);
 
-/* Adds a plugin directory, or those inside a folder of plugins. *found counts what is there now, new or known.
- * PN_ENOTFOUND: neither; PN_ELIMIT, PN_EIO. */
+/*
+ * Adds a plugin directory, or those inside a folder of plugins. *found counts what is there now,
+ * new or known. PN_ENOTFOUND: neither; PN_ELIMIT, PN_EIO.
+ */
 int sources_scan(struct sources *s, const char *directory, size_t *found, struct pn_error *err);
 
 bool source_is_plugin(const char *directory); /* it has an init.lua */

@@ -40,8 +40,8 @@ struct supervisor {
     int signal_fd, lock_fd;
     sigset_t old_mask;
     int64_t stop_at; /* deadline of the drain; 0: not stopping */
-    int64_t checked,
-        excused; /* when children were last looked at; nobody is stuck since before this */
+    int64_t checked; /* when children were last looked at */
+    int64_t excused; /* nobody is stuck since before this */
     bool hurry;
 };
 
@@ -201,7 +201,10 @@ static void log_death(const struct child *c, int status)
         LOG_STRING("why", c->killed ? "it did not come back to its loop" : "not known"));
 }
 
-/* At once, unless it died young: then after a pause that doubles, so that a broken start is no storm. */
+/*
+ * At once, unless it died young: then after a pause that doubles, so that a broken start is no
+ * storm.
+ */
 static void plan_respawn(struct child *c)
 {
     int64_t now = clock_monotonic();
@@ -246,8 +249,8 @@ static void respawn_due(struct supervisor *s)
 }
 
 /*
- * Whoever was not here to look cannot say that the others were silent: after a ^Z, or when the whole machine stood still,
- * everybody begins anew.
+ * Whoever was not here to look cannot say that the others were silent: after a ^Z, or when the
+ * whole machine stood still, everybody begins anew.
  */
 static void excuse_after_pause(struct supervisor *s, int64_t now)
 {

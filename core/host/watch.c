@@ -194,7 +194,10 @@ static void on_settled(void *user)
     }
 }
 
-/* Each event puts the report off, so that many files saved at once are one change; but not for ever. */
+/*
+ * Each event puts the report off, so that many files saved at once are one change; but not for
+ * ever.
+ */
 static void put_off(struct watch *w)
 {
     int64_t now = clock_monotonic();
@@ -212,7 +215,10 @@ static bool matters(const struct inotify_event *event)
     return !(event->mask & IN_CREATE) && bundle_takes(text_of(event->len ? event->name : ""));
 }
 
-/* A directory that was put in the place of another brings no events of its files, which may be others. */
+/*
+ * A directory that was put in the place of another brings no events of its files, which may be
+ * others.
+ */
 static void change_below(struct watch *w, const struct watched *one, const char *name)
 {
     char path[FILE_PATH_MAX];

@@ -1,8 +1,9 @@
 /*
- * Worker: the data plane. One thread, one loop: HTTP in, capabilities, commands to and from other workers' homes.
+ * Worker: the data plane. One thread, one loop: HTTP in, capabilities, commands to and from other
+ * workers' homes.
  *
- * Starts from active.json and asks nobody; the control process tells it of changes over the bus. Its database connections
- * are opened here, after the fork.
+ * Starts from active.json and asks nobody; the control process tells it of changes over the bus.
+ * Its database connections are opened here, after the fork.
  */
 #include "base/clock.h"
 #include "host/process.h"
@@ -99,7 +100,9 @@ static int obey(struct worker *w, enum bus_type type, const struct generation_sp
     case BUS_PREPARE:
         return catalogue_prepare(w->catalogue, spec, err);
     case BUS_MIGRATE:
-        /* The same migrations passed verification within its time limit: this is no stuck worker. */
+        /*
+         * The same migrations passed verification within its time limit: this is no stuck worker.
+         */
         SLAB_SET(w->slot->heartbeat, clock_monotonic() + MIGRATE_MS_MAX * NS_PER_MS);
         return catalogue_migrate(w->catalogue, spec, &applied, err);
     case BUS_PUBLISH:

@@ -80,7 +80,9 @@ struct connection {
     size_t head_len, body_len;
     size_t next; /* from `start`: where the next request begins, when this one is complete */
 
-    /* Output: [out_at, out_len) of `out` is to be sent; it is a block's bytes or, grown, malloc'ed. */
+    /*
+     * Output: [out_at, out_len) of `out` is to be sent; it is a block's bytes or, grown, malloc'ed.
+     */
     char *out;
     struct http_block *out_block;
     size_t out_cap, out_at, out_len;
@@ -161,8 +163,8 @@ void connection_leave(struct connection *c);
 /* output.c: whatever fails there closes the connection */
 char *output_reserve(struct connection *c, size_t len); /* NULL: closed */
 void output_append(struct connection *c, struct text t);
-void output_append_body(struct connection *c,
-                        struct text body); /* and may send at once, without copying */
+/* May send at once, without copying. */
+void output_append_body(struct connection *c, struct text body);
 void output_flush(struct connection *c);
 void output_release(struct connection *c);
 static inline bool output_is_empty(const struct connection *c)
@@ -172,7 +174,7 @@ static inline bool output_is_empty(const struct connection *c)
 
 /* response.c */
 void response_write(struct connection *c, const struct http_response *r);
-void response_refuse(struct connection *c, int status,
-                     const char *reason); /* problem+json, then the end */
+/* problem+json, then the end. */
+void response_refuse(struct connection *c, int status, const char *reason);
 
 #endif

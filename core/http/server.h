@@ -99,9 +99,9 @@ int http_server_serve(struct http_server *s, int fd);
  */
 void http_server_drain(struct http_server *s, void (*done)(void *user), void *user);
 
-void http_server_set_limits(struct http_server *s,
-                            const struct http_limits *limits); /* for what begins from now on */
-uint64_t http_server_open(const struct http_server *s);        /* connections now */
+/* For what begins from now on. */
+void http_server_set_limits(struct http_server *s, const struct http_limits *limits);
+uint64_t http_server_open(const struct http_server *s); /* connections now */
 void http_server_stats(const struct http_server *s, struct http_stats *out);
 
 #endif

@@ -47,7 +47,10 @@ static size_t class_of(size_t size)
     return (size - 1) / ACCOUNT_STEP;
 }
 
-/* The end of a chunk that is too small for this request is left to the free lists of smaller classes. */
+/*
+ * The end of a chunk that is too small for this request is left to the free lists of smaller
+ * classes.
+ */
 static void retire_fresh(struct account *a)
 {
     while (a->fresh_left >= ACCOUNT_STEP) {

@@ -1,9 +1,10 @@
 /*
- * The allocator of one lua_State: counts every byte against a limit, and serves small blocks from free lists.
+ * The allocator of one lua_State: counts every byte against a limit, and serves small blocks from
+ * free lists.
  *
- * A generation allocates and frees many small blocks per request; they come from chunks that belong to the account alone
- * and go back to the system together, in account_release. Single-threaded. In sanitizer builds every block is a malloc of
- * its own, so that a use after free is seen.
+ * A generation allocates and frees many small blocks per request; they come from chunks that belong
+ * to the account alone and go back to the system together, in account_release. Single-threaded. In
+ * sanitizer builds every block is a malloc of its own, so that a use after free is seen.
  */
 #ifndef PINION_LUA_ALLOC_H
 #define PINION_LUA_ALLOC_H

@@ -2,7 +2,9 @@
 
 #include "lua/codec.h"
 
-enum { MESSAGE_MAX = 64 * 1024 }; /* bytes kept of what a plugin raised, which may be as large as its memory */
+enum {
+    MESSAGE_MAX = 64 * 1024
+}; /* bytes kept of what a plugin raised, which may be as large as its memory */
 
 static int finish(lua_State *L, int status, lua_KContext context)
 {
@@ -149,8 +151,7 @@ void call_run(struct vm *vm, struct call *call)
         lua_settop(thread, 0);
     } else {
         take_failure(call, thread, status);
-        lua_closethread(thread,
-                        vm->main); /* closes pending variables, and makes the coroutine new */
+        lua_closethread(thread, vm->main); /* runs pending __close, and makes it new */
         lua_settop(thread, 0);
     }
     vm->current = outer;

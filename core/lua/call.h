@@ -1,9 +1,10 @@
 /*
  * Call: one run of a capability's handler, from its input's text to its output's text.
  *
- * The caller fills `in`, starts it, and reads the outcome when call_run returns. The struct belongs to the caller;
- * `out` is a buffer of the caller's that receives the answer's JSON. Decoding, handler and encoding happen inside one
- * coroutine under one protected resume.
+ * The caller fills `in`, starts it, and reads the outcome when call_run returns. The struct belongs
+ * to the caller;
+ * `out` is a buffer of the caller's that receives the answer's JSON. Decoding, handler and encoding
+ * happen inside one coroutine under one protected resume.
  */
 #ifndef PINION_LUA_CALL_H
 #define PINION_LUA_CALL_H
@@ -13,7 +14,10 @@
 #include "contract/offence.h"
 #include "lua/vm.h"
 
-/* A path or query parameter, decoded; it is converted by the type of the input's member of that name. */
+/*
+ * A path or query parameter, decoded; it is converted by the type of the input's member of that
+ * name.
+ */
 struct call_parameter {
     struct text name, value;
 };
@@ -24,8 +28,7 @@ struct call_header {
 
 /* What ctx tells about the request. Borrowed during the call. */
 struct call_origin {
-    struct text method, path,
-        query; /* as sent, without '?'; len 0 when it did not come over HTTP */
+    struct text method, path, query; /* as sent, without '?'; len 0: not over HTTP */
     const struct call_header *headers;
     size_t header_count;
     struct text trace_id;   /* 32 hex digits */

@@ -1,9 +1,10 @@
 /*
  * Codec: JSON text ⇄ Lua values, checking the contract in the same pass.
  *
- * 64-bit integers are exact both ways. Refused: invalid UTF-8, duplicate keys, depth over 64, NaN and infinities, trailing
- * data. null is nil for a required nullable member and pinion.null wherever nil would lose it (inside any, arrays, maps,
- * optional members). Both functions may raise (memory); they hold nothing when they do.
+ * 64-bit integers are exact both ways. Refused: invalid UTF-8, duplicate keys, depth over 64, NaN
+ * and infinities, trailing data. null is nil for a required nullable member and pinion.null
+ * wherever nil would lose it (inside any, arrays, maps, optional members). Both functions may raise
+ * (memory); they hold nothing when they do.
  */
 #ifndef PINION_LUA_CODEC_H
 #define PINION_LUA_CODEC_H

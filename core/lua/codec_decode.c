@@ -1,6 +1,7 @@
 /*
- * JSON text → Lua values along a contract. Every decode_… pushes exactly one value, nil after an offence, so that the walk
- * goes on and finds further offences; false means the text itself is broken and the walk ends.
+ * JSON text → Lua values along a contract. Every decode_… pushes exactly one value, nil after an
+ * offence, so that the walk goes on and finds further offences; false means the text itself is
+ * broken and the walk ends.
  */
 #include "lua/codec.h"
 
@@ -75,7 +76,10 @@ static bool decode_integer(struct decoder *d, const struct contract_type *type,
 {
     int64_t value = d->reader.integer;
     if (token == JSON_NUMBER) {
-        /* JSON Schema's reading: 1.0 and 1e2 are integers. From 2^53 on a double no longer tells what was meant. */
+        /*
+         * JSON Schema's reading: 1.0 and 1e2 are integers. From 2^53 on a double no longer tells
+         * what was meant.
+         */
         double number = d->reader.number;
         if (number != floor(number) || number <= -0x1p53 || number >= 0x1p53)
             return mismatch(d, type, at, token);
@@ -184,7 +188,9 @@ static bool decode_map(struct decoder *d, const struct contract_type *type,
     return true;
 }
 
-/* A member's value; its nil means absent, so null is kept visible where absence is something else. */
+/*
+ * A member's value; its nil means absent, so null is kept visible where absence is something else.
+ */
 static bool decode_member_value(struct decoder *d, const struct contract_type *type,
                                 const struct contract_path *at)
 {

@@ -1,5 +1,6 @@
 /*
- * Lua values → JSON text along a contract. Tables are read raw: no metamethod of a plugin runs here.
+ * Lua values → JSON text along a contract. Tables are read raw: no metamethod of a plugin runs
+ * here.
  */
 #include "lua/codec.h"
 
@@ -116,7 +117,10 @@ static void offend_size(struct encoder *e, const struct contract_path *at)
                     CODEC_OUTPUT_MAX);
 }
 
-/* Asked before a text is written: one alone may be as large as all the plugin's memory, and six times that in escapes. */
+/*
+ * Asked before a text is written: one alone may be as large as all the plugin's memory, and six
+ * times that in escapes.
+ */
 static bool fits(const struct encoder *e, struct text value)
 {
     return e->out->len <= CODEC_OUTPUT_MAX && value.len <= CODEC_OUTPUT_MAX - e->out->len;

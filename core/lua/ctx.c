@@ -1,5 +1,6 @@
 /*
- * ctx: the only way from plugin code to the world. One small userdata per call; it is refused once its call has ended.
+ * ctx: the only way from plugin code to the world. One small userdata per call; it is refused once
+ * its call has ended.
  */
 #include "lua/codec.h"
 #include "lua/state.h"
@@ -44,8 +45,7 @@ static int ctx_fail(lua_State *L)
     if (!declared)
         return luaL_error(L, "ctx:fail: '%s' does not declare an error '%s'",
                           call->capability->address.data, code.data);
-    call->failure =
-        NULL; /* of an earlier ctx:fail that was caught: its details are overwritten here */
+    call->failure = NULL; /* an earlier ctx:fail was caught: its details are overwritten here */
     buffer_clear(call->out);
     if (!lua_isnoneornil(L, 3) && !codec_encode(L, 3, &codec_any, call->out, call->offences)) {
         contract_offences_clear(call->offences);

@@ -1,6 +1,6 @@
 /*
- * What init.lua returned → struct plugin_definition. Everything is read raw and nothing is trusted. Messages begin with the
- * source line of the definition and name the capability and the field.
+ * What init.lua returned → struct plugin_definition. Everything is read raw and nothing is trusted.
+ * Messages begin with the source line of the definition and name the capability and the field.
  */
 #include "lua/state.h"
 
@@ -40,7 +40,10 @@ static struct text top_text(struct definition_reader *r)
     return t;
 }
 
-/* The string field `name` of the table at `index`, copied; absent: an empty text, or refused when it is required. */
+/*
+ * The string field `name` of the table at `index`, copied; absent: an empty text, or refused when
+ * it is required.
+ */
 static int read_string(struct definition_reader *r, int index, const char *name, bool required,
                        struct text *out)
 {
@@ -226,7 +229,10 @@ static int read_errors(struct definition_reader *r, int index, struct capability
     return 0;
 }
 
-/* Each {name} of the route must be a member of the input. The route's own form is the router's to judge. */
+/*
+ * Each {name} of the route must be a member of the input. The route's own form is the router's to
+ * judge.
+ */
 static int check_route_parameters(struct definition_reader *r, const struct capability *c)
 {
     struct text rest = c->path, segment;

@@ -1,6 +1,6 @@
 /*
- * Lua descriptions of types (scripts/prelude/types.lua) → struct contract_type. Everything is read raw and nothing is
- * trusted: a plugin may hand in any table it likes.
+ * Lua descriptions of types (scripts/prelude/types.lua) → struct contract_type. Everything is read
+ * raw and nothing is trusted: a plugin may hand in any table it likes.
  */
 #include "lua/codec.h"
 
@@ -245,7 +245,10 @@ static int encode_default(lua_State *L)
     return 0;
 }
 
-/* The default is kept as JSON and must itself fit the type; read last, when all other constraints are known. */
+/*
+ * The default is kept as JSON and must itself fit the type; read last, when all other constraints
+ * are known.
+ */
 static int read_default(struct type_reader *r, struct contract_type *type)
 {
     struct default_job job = {.type = type, .json = BUFFER_INIT};

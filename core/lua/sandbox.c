@@ -1,7 +1,9 @@
 /*
- * What plugin code finds in its globals: an allow-list of the standard libraries, and its own require.
+ * What plugin code finds in its globals: an allow-list of the standard libraries, and its own
+ * require.
  *
- * require finds "pinion", "pinion.…" (the prelude) and the plugin's own files ("lib.money" is lib/money.lua), each run once.
+ * require finds "pinion", "pinion.…" (the prelude) and the plugin's own files ("lib.money" is
+ * lib/money.lua), each run once.
  */
 #include "lua/codec.h"
 #include "lua/state.h"

@@ -37,11 +37,17 @@ static inline struct vm *vm_of(lua_State *L)
 
 /* sandbox.c: libraries and require. May raise. */
 void sandbox_open(lua_State *L);
-/* Pushes the function of a file's source text, or raises with its name; `chunk` is "=" and that name. */
+/*
+ * Pushes the function of a file's source text, or raises with its name; `chunk` is "=" and that
+ * name.
+ */
 void sandbox_load(lua_State *L, struct text content, const char *chunk);
 /* define.c: the value on top is what init.lua returned; reads it and raises or fills. */
 int define_read(lua_State *L, struct plugin_definition *definition, struct pn_error *err);
-/* define_type.c: the value at `index` as a type; NULL with *err filled. `path` names it in messages. */
+/*
+ * define_type.c: the value at `index` as a type; NULL with *err filled. `path` names it in
+ * messages.
+ */
 const struct contract_type *define_type(lua_State *L, int index, struct arena *arena,
                                         const char *path, int depth, struct pn_error *err);
 /* ctx.c */

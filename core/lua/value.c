@@ -188,7 +188,10 @@ void value_push_iterator(struct value_frame *f, int (*run)(struct value_frame *f
     luaL_checkstack(L, 4, "values");
     struct iterator *it = lua_newuserdatauv(L, sizeof *it, arguments);
     *it = (struct iterator){run, instance};
-    /* Its steps may borrow the texts that it was made from, which end with this call unless it holds them. */
+    /*
+     * Its steps may borrow the texts that it was made from, which end with this call unless it
+     * holds them.
+     */
     for (int i = 1; i <= arguments; i++) {
         lua_pushvalue(L, i);
         lua_setiuservalue(L, -2, i);

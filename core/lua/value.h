@@ -1,9 +1,10 @@
 /*
  * Values: how bindings see arguments and give results, without lua.h.
  *
- * A frame is one call of a binding's function. Arguments are numbered from 1 (the object itself is not counted); results
- * are pushed, and the function returns how many. Misuse raises with value_raise, which does not return: a function must
- * hold no memory of its own when it calls anything that may raise (every push may, for lack of memory).
+ * A frame is one call of a binding's function. Arguments are numbered from 1 (the object itself is
+ * not counted); results are pushed, and the function returns how many. Misuse raises with
+ * value_raise, which does not return: a function must hold no memory of its own when it calls
+ * anything that may raise (every push may, for lack of memory).
  */
 #ifndef PINION_LUA_VALUE_H
 #define PINION_LUA_VALUE_H
@@ -44,15 +45,18 @@ enum value_type value_type(struct value_frame *f, int n);
 bool value_boolean(struct value_frame *f, int n);
 int64_t value_integer(struct value_frame *f, int n); /* of VALUE_INTEGER */
 double value_number(struct value_frame *f, int n);   /* of VALUE_INTEGER and VALUE_NUMBER */
-struct text value_text(struct value_frame *f,
-                       int n); /* of VALUE_TEXT; borrowed while the argument stands */
+/* Of VALUE_TEXT; borrowed while the argument stands. */
+struct text value_text(struct value_frame *f, int n);
 
 /* Arguments that must be of a type: raise "ctx.db:one: argument 1: expected string, got table". */
 struct text value_need_text(struct value_frame *f, int n);
 int64_t value_need_integer(struct value_frame *f, int n);
 
-/* The next pair of table argument `n` (texts as keys only, others are passed over): leaves it as arguments
- * `value_count + 1` (key) and `+ 2` (value). Start with *again = false; false when there is no more. */
+/*
+ * The next pair of table argument `n` (texts as keys only, others are passed over): leaves it as
+ * arguments `value_count + 1` (key) and `+ 2` (value). Start with *again = false; false when there
+ * is no more.
+ */
 bool value_next(struct value_frame *f, int n, bool *again);
 
 void value_push_nil(struct value_frame *f);
@@ -67,13 +71,18 @@ void value_push_array(struct value_frame *f, int items); /* stays a JSON array w
 void value_set_member(struct value_frame *f, struct text name);
 void value_set_item(struct value_frame *f, int64_t index); /* from 1 */
 
-/* Pushes a function for Lua's `for`: each step calls `run` with the object's instance; value_tag gives `tag` back. Ends
- * when its first result is nil. */
+/*
+ * Pushes a function for Lua's `for`: each step calls `run` with the object's instance; value_tag
+ * gives `tag` back. Ends when its first result is nil.
+ */
 void value_push_iterator(struct value_frame *f, int (*run)(struct value_frame *f, void *instance),
                          void *instance, int64_t tag);
 int64_t value_tag(struct value_frame *f); /* only inside an iterator's step */
 
-/* Raises an error that names the plugin's source line. `code` decides the answer's status where it is not caught. */
+/*
+ * Raises an error that names the plugin's source line. `code` decides the answer's status where it
+ * is not caught.
+ */
 _Noreturn void value_raise(struct value_frame *f, int code, const char *fmt, ...) PN_PRINTF(3, 4);
 _Noreturn void value_raise_error(struct value_frame *f, const struct pn_error *err);
 

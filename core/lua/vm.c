@@ -17,7 +17,10 @@ static int open_vm(lua_State *L)
     return 0;
 }
 
-/* Turns the error on top into *err, and pops it. Error objects are not asked for their text: that would run plugin code. */
+/*
+ * Turns the error on top into *err, and pops it. Error objects are not asked for their text: that
+ * would run plugin code.
+ */
 static int take_error(lua_State *L, int status, struct pn_error *err)
 {
     if (status == LUA_ERRMEM)

@@ -1,8 +1,9 @@
 /*
  * VM: one lua_State of one generation, with its own memory account and nothing ambient.
  *
- * Life: vm_new (libraries, prelude), vm_load (runs the plugin's init.lua, reads what it declares), vm_bind (what ctx
- * offers), calls (lua/call.h), vm_free when no call runs. Single-threaded. Source text only: bytecode is refused.
+ * Life: vm_new (libraries, prelude), vm_load (runs the plugin's init.lua, reads what it declares),
+ * vm_bind (what ctx offers), calls (lua/call.h), vm_free when no call runs. Single-threaded. Source
+ * text only: bytecode is refused.
  */
 #ifndef PINION_LUA_VM_H
 #define PINION_LUA_VM_H
@@ -12,7 +13,10 @@
 
 struct vm;
 
-/* Where modules come from: `path` is "init.lua" or "lib/money.lua". The content is borrowed until vm_free. */
+/*
+ * Where modules come from: `path` is "init.lua" or "lib/money.lua". The content is borrowed until
+ * vm_free.
+ */
 struct vm_source {
     const char *plugin; /* the name in front of error places: "orders" in "orders/init.lua:12" */
     void *user;

@@ -21,8 +21,8 @@ struct address {
 };
 
 int address_parse(struct address *out, struct text t, struct pn_error *err); /* PN_EINVAL */
-void address_print(const struct address *a,
-                   char out[ADDRESS_TEXT_SIZE]); /* as it would be parsed */
+/* As it would be parsed. */
+void address_print(const struct address *a, char out[ADDRESS_TEXT_SIZE]);
 
 /*
  * A listening socket. On a Unix path: mode 0600 (so call it before threads exist, the umask is the

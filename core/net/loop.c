@@ -26,8 +26,8 @@ struct loop {
     int64_t now; /* 0: not taken in this tick */
     bool stopping;
     size_t watches;
-    struct posts posts,
-        running; /* swapped each tick, so that a post from a post waits for the next */
+    /* Swapped each tick, so that a post from a post waits for the next. */
+    struct posts posts, running;
     struct post hooks[LOOP_HOOKS_MAX];
     size_t hook_count;
     struct timers timers;

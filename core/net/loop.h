@@ -63,8 +63,8 @@ void loop_off_tick(struct loop *loop, loop_callback fn, void *user);
  */
 enum { LOOP_READ = 1, LOOP_WRITE = 2, LOOP_EDGE = 4, LOOP_CLOSED = 8 };
 enum { LOOP_EVENT_SIZE = 128 };
-typedef void (*loop_watch_callback)(void *user,
-                                    unsigned ready); /* an error or hang-up is reported as both */
+/* An error or hang-up is reported as both LOOP_READ and LOOP_WRITE. */
+typedef void (*loop_watch_callback)(void *user, unsigned ready);
 
 struct loop_watch {
     struct loop *loop; /* NULL: stopped */

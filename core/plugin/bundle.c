@@ -34,6 +34,15 @@ bool bundle_takes(struct text name)
 
 static int add_directory(struct packer *p, const char *relative, int depth);
 
+/* A line feed in a path would end its line in the archive. */
+static bool has_control(const char *name)
+{
+    for (; *name; name++)
+        if ((unsigned char)*name < ' ')
+            return true;
+    return false;
+}
+
 static int add_entry(struct packer *p, const char *relative, const char *name, int depth)
 {
     char path[BUNDLE_PATH_MAX + 1], full[FILE_PATH_MAX];
@@ -76,7 +85,7 @@ static int add_directory(struct packer *p, const char *relative, int depth)
         return pn_error_errno(p->err, errno == ENOENT ? PN_ENOTFOUND : PN_EIO,
                               "cannot read directory '%s'", full);
     for (struct dirent *entry; rc == 0 && (entry = readdir(dir));)
-        if (entry->d_name[0] != '.')
+        if (entry->d_name[0] != '.' && !has_control(entry->d_name))
             rc = add_entry(p, relative, entry->d_name, depth);
     closedir(dir);
     return rc;

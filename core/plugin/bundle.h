@@ -1,9 +1,10 @@
 /*
  * Bundle: a plugin's files as one archive, named by its SHA-256.
  *
- * bundle_pack makes the archive's bytes from a directory (sorted, so the same files give the same hash); bundle_open maps a
- * stored one. Form: "PINION-BUNDLE 1\n", then for each file "<bytes> <path>\n", its bytes, "\n". Content is checked against
- * the hash when it is opened. Views live until bundle_close.
+ * bundle_pack makes the archive's bytes from a directory (sorted, so the same files give the same
+ * hash); bundle_open maps a stored one. Form: "PINION-BUNDLE 1\n", then for each file "<bytes>
+ * <path>\n", its bytes, "\n". Content is checked against the hash when it is opened. Views live
+ * until bundle_close.
  */
 #ifndef PINION_PLUGIN_BUNDLE_H
 #define PINION_PLUGIN_BUNDLE_H
@@ -33,8 +34,11 @@ struct bundle {
     size_t map_size;
 };
 
-/* Appends the archive of `directory` to `out`. Editors' leftovers and hidden files are passed over; symbolic links are
- * refused. PN_ENOTFOUND (no directory, no init.lua), PN_ELIMIT, PN_EINVAL, PN_EIO. */
+/*
+ * Appends the archive of `directory` to `out`. Editors' leftovers and hidden files are passed over;
+ * symbolic links are refused. PN_ENOTFOUND (no directory, no init.lua), PN_ELIMIT, PN_EINVAL,
+ * PN_EIO.
+ */
 int bundle_pack(const char *directory, struct buffer *out, struct pn_error *err);
 
 void bundle_hash(struct text archive, char hash[BUNDLE_HASH_SIZE]);

@@ -129,7 +129,10 @@ struct routes {
     size_t serving;
 };
 
-/* The table as it would be with `candidate` serving for `changed` (NULL: with nothing serving there). */
+/*
+ * The table as it would be with `candidate` serving for `changed` (NULL: with nothing serving
+ * there).
+ */
 static int build_routes(const struct catalogue *c, struct plugin *changed,
                         const struct generation *candidate, struct routes *out,
                         struct pn_error *err)
@@ -247,7 +250,8 @@ static void close_previous(struct plugin *p)
 }
 
 /*
- * What is published was migrated when it was deployed. A database that was lost or restored since is brought there again:
+ * What is published was migrated when it was deployed. A database that was lost or restored since
+ * is brought there again:
  * nothing else would, as the same content is not deployed twice. It is no reason not to serve.
  */
 static void catch_up(struct plugin *p, const struct generation *g)
@@ -262,8 +266,8 @@ static void catch_up(struct plugin *p, const struct generation *g)
     if (rc == 0 && count)
         rc = migrations_apply(g->scope.store, list, count, &applied, &err);
     if (rc != 0)
-        LOG(LOG_WARN, "the database is not as its plugin expects", LOG_STRING("generation", g->label),
-            LOG_STRING("error", err.message));
+        LOG(LOG_WARN, "the database is not as its plugin expects",
+            LOG_STRING("generation", g->label), LOG_STRING("error", err.message));
     else if (applied)
         LOG(LOG_WARN, "the database was behind its plugin, and was migrated",
             LOG_STRING("generation", g->label), LOG_INT("migrations", applied));

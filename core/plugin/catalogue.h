@@ -1,8 +1,11 @@
 /*
- * Catalogue: which generation of each plugin serves in this process, and the routes that lead to it.
+ * Catalogue: which generation of each plugin serves in this process, and the routes that lead to
+ * it.
  *
- * prepare loads a generation beside the serving one; publish flips to it (and cannot fail once prepared); discard forgets it.
- * The route table is immutable and replaced as a whole. A plugin's database is opened once and outlives its generations.
+ * prepare loads a generation beside the serving one; publish flips to it (and cannot fail once
+ * prepared); discard forgets it.
+ * The route table is immutable and replaced as a whole. A plugin's database is opened once and
+ * outlives its generations.
  */
 #ifndef PINION_PLUGIN_CATALOGUE_H
 #define PINION_PLUGIN_CATALOGUE_H
@@ -50,8 +53,10 @@ void catalogue_free(struct catalogue *c);
 /* The worker that writes a plugin's database. */
 int catalogue_home(struct text plugin, int process_count);
 
-/* PN_EEXIST: a route is claimed by another plugin (both are named); else as generation_load and bundle_open.
- * A generation that is already prepared under this number is kept. */
+/*
+ * PN_EEXIST: a route is claimed by another plugin (both are named); else as generation_load and
+ * bundle_open. A generation that is already prepared under this number is kept.
+ */
 int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec,
                       struct pn_error *err);
 
@@ -59,13 +64,19 @@ int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec,
 int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, int *applied,
                       struct pn_error *err);
 
-/* Makes that generation serve: the prepared one, or one that is loaded now (a worker that was not there to prepare). */
+/*
+ * Makes that generation serve: the prepared one, or one that is loaded now (a worker that was not
+ * there to prepare).
+ */
 int catalogue_publish(struct catalogue *c, const struct generation_spec *spec,
                       struct pn_error *err);
 
-void catalogue_discard(struct catalogue *c,
-                       struct text plugin); /* what is prepared; what served before has no future */
-/* Time passes: closes what served before, a while after nobody needs it. For a timer of some 100 ms. */
+/* What is prepared, and what served before. */
+void catalogue_discard(struct catalogue *c, struct text plugin);
+/*
+ * Time passes: closes what served before, a while after nobody needs it. For a timer of some 100
+ * ms.
+ */
 void catalogue_age(struct catalogue *c);
 int catalogue_retire(struct catalogue *c, struct text plugin,
                      struct pn_error *err); /* serves no more */
@@ -74,7 +85,8 @@ struct plugin *catalogue_plugin(const struct catalogue *c, struct text name); /*
 /* "orders.place" → its plugin and capability; false when nothing serves it. */
 bool catalogue_find(const struct catalogue *c, struct text address, struct route_target *out);
 /*
- * The same of the generation that the forwarding worker chose, which may publish a moment earlier or later than its home:
+ * The same of the generation that the forwarding worker chose, which may publish a moment earlier
+ * or later than its home:
  * the one that serves, is prepared or served before. Of one that is none of these, what serves.
  */
 bool catalogue_find_generation(const struct catalogue *c, struct text address, int64_t number,

@@ -1,9 +1,9 @@
 /*
  * Dispatch: from an HTTP exchange to a capability and back.
  *
- * Routes "/call/<plugin>.<capability>" and the plugins' declared routes; a command whose home is another process goes there
- * through `forward`, and its answer comes back through dispatch_answer. Every answer of a generation carries
- * Pinion-Generation and Pinion-Trace-Id.
+ * Routes "/call/<plugin>.<capability>" and the plugins' declared routes; a command whose home is
+ * another process goes there through `forward`, and its answer comes back through dispatch_answer.
+ * Every answer of a generation carries Pinion-Generation and Pinion-Trace-Id.
  */
 #ifndef PINION_PLUGIN_DISPATCH_H
 #define PINION_PLUGIN_DISPATCH_H

@@ -1,9 +1,10 @@
 /*
  * Execute: one call of a capability on a generation, from its input to the body of its answer.
  *
- * Takes a reference on the generation for the call, ends what its bindings began (a command's transaction is committed
- * before the answer is given), and turns every outcome into a status and a body: the output's JSON or a problem
- * (RFC 9457). Whoever asked, over HTTP or from another worker, gets the same answer.
+ * Takes a reference on the generation for the call, ends what its bindings began (a command's
+ * transaction is committed before the answer is given), and turns every outcome into a status and a
+ * body: the output's JSON or a problem (RFC 9457). Whoever asked, over HTTP or from another worker,
+ * gets the same answer.
  */
 #ifndef PINION_PLUGIN_EXECUTE_H
 #define PINION_PLUGIN_EXECUTE_H
@@ -31,7 +32,10 @@ struct answer {
 void execute(struct executor *e, struct generation *g, const struct capability *capability,
              const struct call_input *in, const struct call_origin *origin, struct answer *out);
 
-/* A problem that no generation answered: { code, detail, trace_id }. `capability` and `generation` may be empty. */
+/*
+ * A problem that no generation answered: { code, detail, trace_id }. `capability` and `generation`
+ * may be empty.
+ */
 void execute_problem(struct executor *e, int status, const char *code, struct text detail,
                      struct text capability, const struct call_origin *origin, struct answer *out);
 

@@ -1,8 +1,9 @@
 /*
  * Generation: one loaded, immutable instance of a plugin version in this process.
  *
- * References are held by: the catalogue (while it serves or is prepared), and each call that runs on it. The last unref
- * closes it: VM, memory account, definition, bundle. The store is the plugin's, not the generation's, and is borrowed.
+ * References are held by: the catalogue (while it serves or is prepared), and each call that runs
+ * on it. The last unref closes it: VM, memory account, definition, bundle. The store is the
+ * plugin's, not the generation's, and is borrowed.
  */
 #ifndef PINION_PLUGIN_GENERATION_H
 #define PINION_PLUGIN_GENERATION_H
@@ -32,15 +33,21 @@ struct generation {
     uint64_t calls, errors; /* served by it in this process */
 };
 
-/* Loads with one reference. The bundle is taken over, also on failure. scope.store is for the caller to set before the
- * first call of a plugin that needs "db". PN_ESCRIPT, PN_EINVAL, PN_ENOMEM: messages name file and line. */
+/*
+ * Loads with one reference. The bundle is taken over, also on failure. scope.store is for the
+ * caller to set before the first call of a plugin that needs "db". PN_ESCRIPT, PN_EINVAL,
+ * PN_ENOMEM: messages name file and line.
+ */
 int generation_load(struct generation **out, const struct generation_spec *spec,
                     struct bundle *bundle, struct pn_error *err);
 
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g);
 
-/* The bundle's migrations in order, checked; *list is malloc'd (the caller frees it), its texts are the bundle's. */
+/*
+ * The bundle's migrations in order, checked; *list is malloc'd (the caller frees it), its texts are
+ * the bundle's.
+ */
 int generation_migrations(const struct bundle *bundle, struct migration **list, size_t *count,
                           struct pn_error *err);
 

@@ -1,8 +1,9 @@
 /*
  * Active: which generation of each plugin every worker should serve; on disk as active.json.
  *
- * Written by the control process alone, by rename (and fsync in production); read by workers when they start, so that
- * they need nobody else. A plugin that was retired stays listed, so that its generation numbers go on.
+ * Written by the control process alone, by rename (and fsync in production); read by workers when
+ * they start, so that they need nobody else. A plugin that was retired stays listed, so that its
+ * generation numbers go on.
  */
 #ifndef PINION_RELEASE_ACTIVE_H
 #define PINION_RELEASE_ACTIVE_H
@@ -29,8 +30,8 @@ void active_release(struct active *a);
 int active_read(struct active *a, const char *path, struct pn_error *err);
 int active_write(const struct active *a, const char *path, bool durable, struct pn_error *err);
 
-struct active_entry *active_find(const struct active *a,
-                                 struct text plugin); /* NULL: never published */
+/* NULL: never published. */
+struct active_entry *active_find(const struct active *a, struct text plugin);
 /* The entry of that plugin, added where there is none; NULL: out of memory. */
 struct active_entry *active_entry(struct active *a, struct text plugin);
 

@@ -152,12 +152,18 @@ static void end_current(struct deployer *d, int code, const char *message)
         loop_post(d->loop, start_posted, d);
 }
 
-/* Before publish: nothing has changed for anybody, so forgetting what was prepared is all there is to undo. */
+/*
+ * Before publish: nothing has changed for anybody, so forgetting what was prepared is all there is
+ * to undo.
+ */
 static void fail(struct deployer *d, int code, const char *message)
 {
     if (d->step == DEPLOY_PREPARE || d->step == DEPLOY_MIGRATE)
         ask_all(d, FLEET_DISCARD);
-    /* In a report PN_EEXIST means "already live"; what a step fails with, such as a route that is taken, is never that. */
+    /*
+     * In a report PN_EEXIST means "already live"; what a step fails with, such as a route that is
+     * taken, is never that.
+     */
     end_current(d, code == PN_EEXIST ? PN_EDENIED : code, message);
 }
 
@@ -319,7 +325,10 @@ static void on_verified(void *user, const struct verify_result *result)
     begin_prepare(d);
 }
 
-/* The entry that serves this very content already, or NULL. Which plugin it is must be told: its directory is known by it. */
+/*
+ * The entry that serves this very content already, or NULL. Which plugin it is must be told: its
+ * directory is known by it.
+ */
 static const struct active_entry *find_live(const struct deployer *d, const char *hash)
 {
     for (size_t i = 0; i < d->active.count; i++)

@@ -1,11 +1,13 @@
 /*
  * Deploy: takes a plugin's directory to "live in every worker", or leaves everything as it was.
  *
- * stage (pack, hash, store) → verify (child process) → prepare (every worker) → migrate (the home worker, when migrations
- * are pending) → publish (active.json, then every worker) → done. One deployment at a time; others queue. Whatever fails
- * before publish leaves the old generation serving. The deployer is the only writer of active.json.
+ * stage (pack, hash, store) → verify (child process) → prepare (every worker) → migrate (the home
+ * worker, when migrations are pending) → publish (active.json, then every worker) → done. One
+ * deployment at a time; others queue. Whatever fails before publish leaves the old generation
+ * serving. The deployer is the only writer of active.json.
  *
- * Workers are reached through a `fleet`: an ask is answered later by deployer_reply. A worker that was lost is waited for:
+ * Workers are reached through a `fleet`: an ask is answered later by deployer_reply. A worker that
+ * was lost is waited for:
  * when it joins again it is told what to serve, and asked again what it had not answered.
  */
 #ifndef PINION_RELEASE_DEPLOY_H
@@ -21,7 +23,10 @@ enum fleet_verb { FLEET_PREPARE = 1, FLEET_MIGRATE, FLEET_PUBLISH, FLEET_DISCARD
 struct fleet {
     void *user;
     int workers;
-    /* Sends; nothing happens for a worker that is not connected. `ticket` comes back with the reply. */
+    /*
+     * Sends; nothing happens for a worker that is not connected. `ticket` comes back with the
+     * reply.
+     */
     void (*ask)(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec,
                 uint32_t ticket);
 };
@@ -57,7 +62,9 @@ struct deployer_options {
     void *user;
     void (*done)(void *user, const struct deploy_report *report);
     void (*idle)(void *user); /* nothing is left in the queue */
-    /* Another directory that this plugin comes from, or NULL: two must not fight over one plugin. */
+    /*
+     * Another directory that this plugin comes from, or NULL: two must not fight over one plugin.
+     */
     const char *(*owner)(void *user, const char *plugin, const char *directory);
 };
 

@@ -18,8 +18,7 @@ enum {
     VERIFY_CPU_SECONDS = 5,
     REAP_MS = 50,
     RESULT_FD = STDERR_FILENO + 1,
-    LOAD_CPU_MS_MAX =
-        500 /* every worker stands still for as long; much longer, and it is killed for being stuck */
+    LOAD_CPU_MS_MAX = 500, /* every worker stands still for as long */
 };
 
 static void hash_migrations(const struct migration *list, size_t count, char hash[BUNDLE_HASH_SIZE])
@@ -146,7 +145,9 @@ static void limit_child(void)
 static _Noreturn void child_main(const struct verify_job *job, int out)
 {
     sigset_t none;
-    /* Whoever waits for the end of one of the parent's connections must not wait for this process. */
+    /*
+     * Whoever waits for the end of one of the parent's connections must not wait for this process.
+     */
     if (out != RESULT_FD && dup2(out, RESULT_FD) == RESULT_FD)
         out = RESULT_FD;
     close_range(RESULT_FD + 1, ~0U, 0);

@@ -30,7 +30,10 @@ static int deny(struct connection *c, const char *reason, const char *subject)
     return SQLITE_DENY;
 }
 
-/* Tables that SQLite itself makes up may show what other statements run and how the file is laid out. */
+/*
+ * Tables that SQLite itself makes up may show what other statements run and how the file is laid
+ * out.
+ */
 static int may_read(struct connection *c, const char *table)
 {
     static const char *const internals[] = {"sqlite_stmt", "dbstat", "sqlite_dbpage"};

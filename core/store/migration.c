@@ -91,9 +91,10 @@ static int compare_row(sqlite3_stmt *query, const struct migration *m, struct pn
         return pn_error_set(err, PN_EINVAL, "'%.*s' was applied under the name '%.*s'",
                             TEXT_ARGS(m->name), TEXT_ARGS(name));
     if (!text_equal(kept, text_of(sum)))
-        return pn_error_set(err, PN_EINVAL,
-                            "'%.*s' was edited after it had been applied: put it back as it was and add a new migration",
-                            TEXT_ARGS(m->name));
+        return pn_error_set(
+            err, PN_EINVAL,
+            "'%.*s' was edited after it had been applied: put it back as it was and add a new migration",
+            TEXT_ARGS(m->name));
     return 0;
 }
 

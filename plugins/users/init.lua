@@ -52,8 +52,8 @@ users:query "find" {
     output = user,
     errors = { not_found = 404 },
     run = function(ctx, input)
-        local address = email.normalise(input.email)
-        return address and ctx.db:one("select " .. columns .. " from users where email = $1", address)
+        return ctx.db:one("select " .. columns .. " from users where email = $1",
+            email.normalise(input.email))
             or ctx:fail("not_found", { email = input.email })
     end,
 }

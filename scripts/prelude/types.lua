@@ -55,6 +55,9 @@ local function as_type(of, name)
 end
 
 function types.object(members)
+    if getmetatable(members) == "pinion.type" then
+        error("t.object takes a table of members, got t." .. members.kind, 2)
+    end
     return describe { kind = "object", members = as_type(members, "object").members }
 end
 

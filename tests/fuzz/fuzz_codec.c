@@ -1,5 +1,6 @@
 /*
- * Fuzzing the codec: whatever the contract below takes, it writes again, and that text gives the same bytes a second time.
+ * Fuzzing the codec: whatever the contract below takes, it writes again, and that text gives the
+ * same bytes a second time.
  * Whatever it refuses is refused with a reason. One VM serves all inputs, as in a worker.
  */
 #include "lua/call.h"
@@ -70,7 +71,10 @@ static void require(bool good, const char *what)
     abort();
 }
 
-/* Members of a map or of "any" come in no order: a second text may differ from the first in that alone. */
+/*
+ * Members of a map or of "any" come in no order: a second text may differ from the first in that
+ * alone.
+ */
 static int by_byte(const void *a, const void *b)
 {
     return *(const unsigned char *)a - *(const unsigned char *)b;

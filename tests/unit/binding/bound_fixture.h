@@ -1,5 +1,6 @@
 /*
- * A VM with all bindings of a plugin that needs "db", on a database of its own in a temporary directory.
+ * A VM with all bindings of a plugin that needs "db", on a database of its own in a temporary
+ * directory.
  */
 #ifndef PINION_TEST_BOUND_FIXTURE_H
 #define PINION_TEST_BOUND_FIXTURE_H
@@ -20,7 +21,10 @@ struct bound {
 
 static struct bound bound;
 
-/* A plugin with the capabilities "get" (query), "set" (command) and "act" (action), all running the input's source. */
+/*
+ * A plugin with the capabilities "get" (query), "set" (command) and "act" (action), all running the
+ * input's source.
+ */
 static const char runner[] = PLUGIN
     "local function run(ctx, input)\n"
     "  local f = assert(load('local ctx, pinion, keep = ... ' .. input.code, '=code'))\n"
@@ -60,7 +64,10 @@ static inline int tear_down_bound(void **state)
     return file_remove_tree(bound.directory, NULL);
 }
 
-/* Runs code as that capability, and ends the call as plugin/execute.c does: what finish says, or the outcome. */
+/*
+ * Runs code as that capability, and ends the call as plugin/execute.c does: what finish says, or
+ * the outcome.
+ */
 static inline int run_code(const char *name, const char *code)
 {
     struct buffer body = BUFFER_INIT;

@@ -1,6 +1,8 @@
 #include "vm_fixture.h"
 
-/* The handler gives back what it got, as "any", so that pinion.null and absence can be told apart. */
+/*
+ * The handler gives back what it got, as "any", so that pinion.null and absence can be told apart.
+ */
 #define ECHO(type)                                                                                 \
     ACTION("input = { m = " type " }, output = t.any, run = function(_, input) return input end")
 

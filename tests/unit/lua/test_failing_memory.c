@@ -1,6 +1,6 @@
 /*
- * Lua's own way of testing memory: the Nth allocation fails, for every N until all goes well. Each call must end as
- * CALL_MEMORY, leave the VM usable, and leak nothing.
+ * Lua's own way of testing memory: the Nth allocation fails, for every N until all goes well. Each
+ * call must end as CALL_MEMORY, leave the VM usable, and leak nothing.
  */
 #include "vm_fixture.h"
 

@@ -1,7 +1,9 @@
 /*
- * What the tests of plugin code share: a VM over source texts in memory, calls into it, an allocator that fails on demand.
+ * What the tests of plugin code share: a VM over source texts in memory, calls into it, an
+ * allocator that fails on demand.
  *
- * Life: set_up, load (once), run, tear_down. tear_down closes the VM and proves that its account is empty.
+ * Life: set_up, load (once), run, tear_down. tear_down closes the VM and proves that its account is
+ * empty.
  */
 #ifndef PINION_TEST_VM_FIXTURE_H
 #define PINION_TEST_VM_FIXTURE_H
@@ -50,7 +52,10 @@ static inline bool find_text(void *user, struct text path, struct text *content)
     return false;
 }
 
-/* Growth number fail_from to fail_to - 1 fails; Lua asks again once after a collection, which is a growth of its own. */
+/*
+ * Growth number fail_from to fail_to - 1 fails; Lua asks again once after a collection, which is a
+ * growth of its own.
+ */
 static inline void *failing_alloc(void *user, void *block, size_t old_size, size_t new_size)
 {
     bool grows = new_size && (!block || new_size > old_size);

@@ -1,5 +1,6 @@
 /*
- * Plugins in a temporary directory: written as files, packed and stored as bundles, loaded and called.
+ * Plugins in a temporary directory: written as files, packed and stored as bundles, loaded and
+ * called.
  */
 #ifndef PINION_TEST_PLUGIN_FIXTURE_H
 #define PINION_TEST_PLUGIN_FIXTURE_H

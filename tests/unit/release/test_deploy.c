@@ -1,5 +1,6 @@
 /*
- * The deployer against a fleet of two that this test plays: it notes what is asked and answers by hand.
+ * The deployer against a fleet of two that this test plays: it notes what is asked and answers by
+ * hand.
  */
 #include "../plugin/plugin_fixture.h"
 
