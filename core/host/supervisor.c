@@ -19,7 +19,8 @@ enum {
     CHECK_MS = 50,
     PAUSE_MS = 500,        /* between two checks: this process did not run */
     SETTLED_MS = 1000,     /* a child that lived this long was no failed start */
-    BACKOFF_MS_FIRST = 50, /* before the second start in a row that failed; doubles */
+    YOUNG_DEATHS_FREE = 4, /* this many in a row are replaced at once */
+    BACKOFF_MS_FIRST = 50, /* after one more; doubles with each */
     BACKOFF_MS_MAX = 5000,
     LEAVE_MS = 2000, /* to leave after everything has drained */
 };
@@ -28,8 +29,9 @@ struct child {
     struct slot *slot;
     int worker; /* -1: control */
     pid_t pid;  /* 0: not running */
-    int64_t respawn_at, backoff;
-    bool killed; /* by us, for being stuck */
+    int64_t respawn_at;
+    int young_deaths; /* in a row */
+    bool killed;      /* by us, for being stuck */
 };
 
 struct supervisor {
@@ -202,20 +204,22 @@ static void log_death(const struct child *c, int status)
 }
 
 /*
- * At once, unless it died young: then after a pause that doubles, so that a broken start is no
- * storm.
+ * At once, unless it has died young several times in a row: then after a pause that doubles, so
+ * that a broken start is no storm.
  */
 static void plan_respawn(struct child *c)
 {
     int64_t now = clock_monotonic();
     bool settled = now - SLAB_GET(c->slot->started) >= SETTLED_MS * NS_PER_MS;
-    c->respawn_at = now + (settled ? 0 : c->backoff);
-    if (settled)
-        c->backoff = 0;
-    else
-        c->backoff = c->backoff ? c->backoff * 2 : BACKOFF_MS_FIRST * NS_PER_MS;
-    if (c->backoff > BACKOFF_MS_MAX * NS_PER_MS)
-        c->backoff = BACKOFF_MS_MAX * NS_PER_MS;
+    c->young_deaths = settled ? 0 : c->young_deaths + 1;
+    int64_t pause = 0;
+    if (c->young_deaths > YOUNG_DEATHS_FREE) {
+        int doublings = c->young_deaths - YOUNG_DEATHS_FREE - 1;
+        pause = doublings < 10 ? (int64_t)BACKOFF_MS_FIRST << doublings : BACKOFF_MS_MAX;
+    }
+    if (pause > BACKOFF_MS_MAX)
+        pause = BACKOFF_MS_MAX;
+    c->respawn_at = now + pause * NS_PER_MS;
 }
 
 static void reap(struct supervisor *s)

@@ -3,8 +3,8 @@
  * any worker sees it.
  *
  * The child runs the plugin's own code under limits (CPU time, the VM's memory, wall time) and is
- * killed when it does not come back; nothing it does reaches the host. One child at a time per verifier; the callback runs on the
- * loop.
+ * killed when it does not come back; nothing it does reaches the host. One child at a time per
+ * verifier; the callback runs on the loop.
  */
 #ifndef PINION_RELEASE_VERIFY_H
 #define PINION_RELEASE_VERIFY_H

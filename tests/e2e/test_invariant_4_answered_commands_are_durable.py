@@ -105,7 +105,8 @@ def test_a_killed_worker_loses_no_answered_command(plugins, start_host):
         and "BrokenPipe" not in f]
     assert wrong == []
     writer.must_be_kept(all_rows(host), unknown_max=len(load.failures) + writer.unknown)
-    assert sum(worker["respawns"] for worker in host.status()["workers"]) == 4
+    e2e_host.wait_until("all four to be replaced",
+        lambda: sum(worker["respawns"] for worker in host.status()["workers"]) == 4)
 
 
 def first_answer_ms(host):
