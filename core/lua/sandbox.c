@@ -7,6 +7,7 @@
  */
 #include "lua/codec.h"
 #include "lua/state.h"
+#include "lua/strings.h"
 
 #include "base/embedded.h"
 #include "base/log.h"
@@ -124,6 +125,7 @@ static void lock_strings(lua_State *L)
     static const char *const removed[] = {"dump", NULL};
     lua_getglobal(L, LUA_STRLIBNAME);
     remove_fields(L, removed);
+    strings_replace(L);
     lua_pop(L, 1);
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
