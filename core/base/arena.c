@@ -67,8 +67,3 @@ struct text arena_text(struct arena *a, struct text t)
         memcpy(copy, t.data, t.len);
     return (struct text){copy, t.len};
 }
-
-const char *arena_string(struct arena *a, const char *s)
-{
-    return arena_text(a, text_of(s)).data;
-}

@@ -25,6 +25,5 @@ void *arena_alloc(struct arena *a, size_t size);
 
 /* A terminated copy; data is NULL when there is no memory. */
 struct text arena_text(struct arena *a, struct text t);
-const char *arena_string(struct arena *a, const char *s);
 
 #endif

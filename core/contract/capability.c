@@ -8,11 +8,6 @@ const char *capability_kind_name(enum capability_kind kind)
     return kinds[kind];
 }
 
-const char *plugin_layer_name(enum plugin_layer layer)
-{
-    return layers[layer];
-}
-
 bool plugin_layer_parse(struct text name, enum plugin_layer *out)
 {
     for (size_t i = 0; i < sizeof layers / sizeof *layers; i++) {

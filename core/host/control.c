@@ -326,7 +326,8 @@ _Noreturn void control_main(const struct host *h)
         rc = loop_run(c.loop, &err);
     }
     if (rc != 0) {
-        LOG(LOG_ERROR, "control failed", LOG_STRING("error", err.message));
+        LOG(LOG_ERROR, "control failed",
+            LOG_STRING("error", err.message[0] ? err.message : pn_error_text(rc)));
         exit(1);
     }
     stop(&c);

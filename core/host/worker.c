@@ -326,7 +326,8 @@ _Noreturn void worker_main(const struct host *h, int index)
         rc = loop_run(w.loop, &err);
     }
     if (rc != 0) {
-        LOG(LOG_ERROR, "worker failed", LOG_STRING("error", err.message));
+        LOG(LOG_ERROR, "worker failed",
+            LOG_STRING("error", err.message[0] ? err.message : pn_error_text(rc)));
         exit(1);
     }
     stop(&w);

@@ -56,7 +56,6 @@ struct http_block {
 };
 
 struct http_exchange {
-    void *user;
     http_gone_callback gone;
     void *gone_user;
 };

@@ -18,16 +18,6 @@ struct text http_exchange_peer(struct http_exchange *x)
     return text_of(c->work->peer);
 }
 
-void http_exchange_set_user(struct http_exchange *x, void *user)
-{
-    x->user = user;
-}
-
-void *http_exchange_user(struct http_exchange *x)
-{
-    return x->user;
-}
-
 bool http_exchange_gone(struct http_exchange *x)
 {
     return connection_of(x)->fd < 0;

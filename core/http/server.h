@@ -29,10 +29,6 @@ const struct http_request *http_exchange_request(struct http_exchange *x);
 /* "192.0.2.1" or "unix"; valid as long as the request. */
 struct text http_exchange_peer(struct http_exchange *x);
 
-/* One slot for whoever answers. */
-void http_exchange_set_user(struct http_exchange *x, void *user);
-void *http_exchange_user(struct http_exchange *x);
-
 /*
  * The client is known to have vanished: its answer will go nowhere, but http_respond must still be
  * called. The callback runs at most once, from the loop, never inside the handler or http_respond.

@@ -13,7 +13,6 @@ struct catalogue {
     struct map plugins; /* name → struct plugin, owned */
     struct router *router;
     struct route_target *targets; /* what the router's values point to */
-    size_t serving;
     struct plugin *touched;
 };
 
@@ -126,7 +125,6 @@ static size_t count_capabilities(const struct catalogue *c, const struct generat
 struct routes {
     struct router *router;
     struct route_target *targets;
-    size_t serving;
 };
 
 /*
@@ -138,7 +136,7 @@ static int build_routes(const struct catalogue *c, struct plugin *changed,
                         struct pn_error *err)
 {
     *out = (struct routes){router_new(),
-                           calloc(count_capabilities(c, candidate) + 1, sizeof *out->targets), 0};
+                           calloc(count_capabilities(c, candidate) + 1, sizeof *out->targets)};
     struct route_target *target = out->targets;
     struct plugin *p;
     int rc = out->router && out->targets ? 0 : pn_error_set(err, PN_ENOMEM, "out of memory");
@@ -147,12 +145,9 @@ static int build_routes(const struct catalogue *c, struct plugin *changed,
         if (p == changed || !p->serving)
             continue;
         rc = add_routes(out->router, p, p->serving, &target, err);
-        out->serving++;
     }
-    if (rc == 0 && candidate) {
+    if (rc == 0 && candidate)
         rc = add_routes(out->router, changed, candidate, &target, err);
-        out->serving++;
-    }
     if (rc != 0) {
         router_free(out->router);
         free(out->targets);
@@ -166,7 +161,6 @@ static void install_routes(struct catalogue *c, struct routes *routes)
     free(c->targets);
     c->router = routes->router;
     c->targets = routes->targets;
-    c->serving = routes->serving;
 }
 
 static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec,
@@ -378,11 +372,6 @@ enum route_result catalogue_route(const struct catalogue *c, enum http_method me
                                   const struct http_path *path, struct route_match *match)
 {
     return router_match(c->router, method, path, match);
-}
-
-size_t catalogue_count(const struct catalogue *c)
-{
-    return c->serving;
 }
 
 struct plugin *catalogue_next(const struct catalogue *c, size_t *at)

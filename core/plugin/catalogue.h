@@ -94,7 +94,6 @@ bool catalogue_find_generation(const struct catalogue *c, struct text address, i
 enum route_result catalogue_route(const struct catalogue *c, enum http_method method,
                                   const struct http_path *path, struct route_match *match);
 
-size_t catalogue_count(const struct catalogue *c);                    /* plugins that serve */
 struct plugin *catalogue_next(const struct catalogue *c, size_t *at); /* as map_next */
 
 /* A call is about to read the plugin's database: its snapshot is ended with the tick. */

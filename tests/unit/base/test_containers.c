@@ -76,7 +76,7 @@ static void arena__is_aligned_and_zeroed(void **state)
         memset(p, 0xAA, size);
     }
     assert_null(arena_alloc(&a, SIZE_MAX));
-    assert_string_equal(arena_string(&a, "copy"), "copy");
+    assert_string_equal(arena_text(&a, TEXT("copy")).data, "copy");
     arena_release(&a);
 }
 
