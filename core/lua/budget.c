@@ -1,0 +1,235 @@
+#include "lua/budget.h"
+
+#include "base/clock.h"
+#include "base/fiber.h"
+#include "lua/state.h"
+
+#include <errno.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid
+#endif
+
+enum {
+    TICK_NS = 500 * 1000,
+    SLICE_NS = 500 * 1000, /* after the tick that saw it first: 0.5 to 1 ms in all */
+    IDLE_TICKS = 4,        /* without any Lua, and the timer rests */
+};
+
+volatile sig_atomic_t budget_attention;
+
+static const char ended_marker = 0;
+
+/* What the signal handler shares with the code that it interrupts. */
+static struct {
+    lua_State *volatile running;
+    struct budget *budget;
+    volatile uint32_t slice; /* counts the beginnings */
+    volatile uint32_t seen;  /* the one that the last tick saw */
+    volatile int64_t seen_cpu;
+    volatile bool overdue;
+    volatile bool armed;
+    volatile uint32_t idle, ticks;
+    volatile uint64_t *volatile count_into;
+    int64_t slice_cpu; /* thread CPU time when the slice began; 0: as the tick saw it */
+    bool created;
+    timer_t timer;
+} now;
+
+static void hook(lua_State *L, lua_Debug *ar)
+{
+    (void)ar;
+    lua_sethook(L, NULL, 0, 0);
+    budget_attend(L);
+}
+
+static void arm_hook(lua_State *L)
+{
+    lua_sethook(L, hook, LUA_MASKCOUNT, 1);
+}
+
+static void set_timer(int64_t ns)
+{
+    struct itimerspec spec = {{0, ns}, {0, ns}};
+    now.armed = ns != 0;
+    timer_settime(now.timer, 0, &spec, NULL);
+}
+
+static void rest_when_idle(void)
+{
+    now.idle = now.seen == now.slice ? now.idle + 1 : 0;
+    now.seen = now.slice;
+    if (now.idle >= IDLE_TICKS)
+        set_timer(0);
+}
+
+static void on_tick(int number)
+{
+    int saved = errno;
+    (void)number;
+    if (!now.running) {
+        rest_when_idle();
+        errno = saved;
+        return;
+    }
+    now.idle = 0;
+    now.ticks++;
+    if (now.count_into)
+        ++*now.count_into;
+    if (now.seen != now.slice) {
+        now.seen = now.slice;
+        now.seen_cpu = clock_thread_cpu();
+    } else if (now.overdue || clock_thread_cpu() - now.seen_cpu >= SLICE_NS) {
+        now.overdue = true;
+        budget_attention = 1;
+        arm_hook(now.running);
+    }
+    errno = saved;
+}
+
+static void create_timer(void)
+{
+    struct sigaction action = {.sa_handler = on_tick, .sa_flags = SA_RESTART};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGRTMIN + 1};
+    event.sigev_notify_thread_id = (pid_t)syscall(SYS_gettid);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGRTMIN + 1, &action, NULL);
+    now.created = timer_create(CLOCK_MONOTONIC, &event, &now.timer) == 0;
+}
+
+/* The order matters: a tick between the two sees that a slice has begun, and does not rest. */
+static void begin_slice(int64_t cpu)
+{
+    now.slice_cpu = cpu;
+    now.overdue = false;
+    now.slice = now.slice + 1;
+    if (now.armed)
+        return;
+    if (!now.created)
+        create_timer();
+    now.idle = 0;
+    set_timer(TICK_NS);
+}
+
+void budget_enter(struct budget *b, lua_State *L)
+{
+    b->outer = now.budget;
+    b->outer_state = now.running;
+    b->ended = BUDGET_RUNS;
+    now.budget = b;
+    now.running = L;
+    budget_attention = 0;
+    begin_slice(0);
+}
+
+void budget_leave(struct budget *b)
+{
+    now.running = b->outer_state;
+    now.budget = b->outer;
+    budget_attention = b->outer && b->outer->ended;
+}
+
+lua_State *budget_switch(lua_State *L)
+{
+    lua_State *before = now.running;
+    now.running = L;
+    if (budget_attention && L)
+        arm_hook(L);
+    return before;
+}
+
+void budget_suspend(void)
+{
+    lua_State *running = now.running;
+    struct budget *b = now.budget;
+    now.running = NULL;
+    now.budget = NULL;
+    fiber_suspend();
+    now.running = running;
+    now.budget = b;
+    budget_attention = b->ended != BUDGET_RUNS;
+    begin_slice(clock_thread_cpu());
+}
+
+void budget_stop(enum budget_end why)
+{
+    if (!now.budget)
+        return;
+    if (!now.budget->ended)
+        now.budget->ended = why;
+    budget_attention = 1;
+    if (now.running)
+        arm_hook(now.running);
+}
+
+/* A slice has run out: it is paid for, and the others have their turn. */
+static void end_slice(struct budget *b)
+{
+    int64_t cpu = clock_thread_cpu();
+    int64_t used = cpu - (now.slice_cpu ? now.slice_cpu : now.seen_cpu);
+    if (b->cpu_left != INT64_MAX)
+        b->cpu_left -= used;
+    if (b->cpu_left <= 0)
+        b->ended = BUDGET_CPU;
+    else if (b->deadline && clock_monotonic() > b->deadline)
+        b->ended = BUDGET_DEADLINE;
+    else if (fiber_current())
+        budget_suspend();
+    else
+        begin_slice(cpu);
+}
+
+bool budget_goes_on(void)
+{
+    struct budget *b = now.budget;
+    if (!budget_attention || !b)
+        return true;
+    if (!b->ended && now.overdue)
+        end_slice(b);
+    return !b->ended;
+}
+
+static _Noreturn void raise(lua_State *L)
+{
+    budget_attention = 1;
+    arm_hook(L);
+    lua_checkstack(L, 1);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)&ended_marker);
+    lua_error(L);
+    __builtin_unreachable();
+}
+
+void budget_attend(lua_State *L)
+{
+    struct budget *b = now.budget;
+    budget_attention = 0;
+    if (!b)
+        return;
+    if (!b->ended)
+        vm_tend(L);
+    if (!b->ended && now.overdue)
+        end_slice(b);
+    if (b->ended)
+        raise(L);
+}
+
+void budget_rethrow(lua_State *L, int status)
+{
+    if (status == LUA_ERRMEM)
+        budget_stop(BUDGET_MEMORY);
+    if (now.budget && now.budget->ended)
+        raise(L);
+}
+
+uint32_t budget_ticks(void)
+{
+    return now.ticks;
+}
+
+void budget_count_into(volatile uint64_t *ticks)
+{
+    now.count_into = ticks;
+}
