@@ -15,9 +15,9 @@ enum { FIBER_STACK_SIZE = 1024 * 1024 }; /* address space; pages are taken as th
 
 struct fiber;
 
-struct fiber *fiber_take(void);     /* NULL: out of memory */
-void fiber_give(struct fiber *f);   /* it must not be suspended */
-void fiber_pool_release(void);      /* frees the stacks that nobody uses */
+struct fiber *fiber_take(void);   /* NULL: out of memory */
+void fiber_give(struct fiber *f); /* it must not be suspended */
+void fiber_pool_release(void);    /* frees the stacks that nobody uses */
 
 /* Calls fn(user) on the fiber's stack. True: it returned; false: it suspended. */
 bool fiber_run(struct fiber *f, void (*fn)(void *user), void *user);

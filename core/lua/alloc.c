@@ -1,5 +1,6 @@
 #include "lua/alloc.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +8,8 @@ enum {
     SMALL_MAX = ACCOUNT_STEP * ACCOUNT_CLASSES,
     CHUNK_FIRST = 4 * 1024,
     CHUNK_MAX = 64 * 1024,
+    SINGLE_MIN = 1024 * 1024,
+    SINGLE_PART = 8, /* of the limit: copying or filling one block cannot be interrupted */
 };
 
 struct account_chunk {
@@ -16,11 +19,24 @@ struct account_chunk {
 
 void account_init(struct account *a, size_t limit)
 {
-    *a = (struct account){.limit = limit, .next_chunk = CHUNK_FIRST};
+    *a = (struct account){.watch = SIZE_MAX, .next_chunk = CHUNK_FIRST};
+    a->large = (struct account_large){&a->large, &a->large};
+    account_set_limit(a, limit);
+}
+
+void account_set_limit(struct account *a, size_t limit)
+{
+    a->limit = limit;
+    a->single = limit / SINGLE_PART > SINGLE_MIN ? limit / SINGLE_PART : (size_t)SINGLE_MIN;
 }
 
 void account_release(struct account *a)
 {
+    for (struct account_large *l = a->large.next; l && l != &a->large;) {
+        struct account_large *next = l->next;
+        free(l);
+        l = next;
+    }
     while (a->chunks) {
         struct account_chunk *next = a->chunks->next;
         free(a->chunks);
@@ -41,7 +57,46 @@ static void give(struct account *a, void *block, size_t size)
     (void)size;
     free(block);
 }
+
+static void *resize_large(struct account *a, void *block, size_t size)
+{
+    (void)a;
+    return realloc(block, size);
+}
 #else
+static struct account_large *link_large(struct account *a, struct account_large *l)
+{
+    l->next = a->large.next;
+    l->previous = &a->large;
+    l->next->previous = l;
+    a->large.next = l;
+    return l + 1;
+}
+
+static void unlink_large(struct account_large *l)
+{
+    l->next->previous = l->previous;
+    l->previous->next = l->next;
+}
+
+static void *take_large(struct account *a, size_t size)
+{
+    struct account_large *l = malloc(sizeof *l + size);
+    return l ? link_large(a, l) : NULL;
+}
+
+static void *resize_large(struct account *a, void *block, size_t size)
+{
+    struct account_large *l = (struct account_large *)block - 1;
+    unlink_large(l);
+    struct account_large *moved = realloc(l, sizeof *l + size);
+    if (!moved) {
+        link_large(a, l);
+        return NULL;
+    }
+    return link_large(a, moved);
+}
+
 static size_t class_of(size_t size)
 {
     return (size - 1) / ACCOUNT_STEP;
@@ -86,7 +141,7 @@ static void *take_fresh(struct account *a, size_t rounded)
 static void *take(struct account *a, size_t size)
 {
     if (size > SMALL_MAX)
-        return malloc(size);
+        return take_large(a, size);
     size_t class = class_of(size);
     void *block = a->free_blocks[class];
     if (!block)
@@ -98,7 +153,9 @@ static void *take(struct account *a, size_t size)
 static void give(struct account *a, void *block, size_t size)
 {
     if (size > SMALL_MAX) {
-        free(block);
+        struct account_large *l = (struct account_large *)block - 1;
+        unlink_large(l);
+        free(l);
         return;
     }
     size_t class = class_of(size);
@@ -114,13 +171,21 @@ static void *move(struct account *a, void *block, size_t old_size, size_t new_si
         return block;
 #endif
     if (old_size > SMALL_MAX && new_size > SMALL_MAX)
-        return realloc(block, new_size);
+        return resize_large(a, block, new_size);
     void *moved = take(a, new_size);
     if (!moved)
         return NULL;
     memcpy(moved, block, old_size < new_size ? old_size : new_size);
     give(a, block, old_size);
     return moved;
+}
+
+static void raise_alarm(struct account *a)
+{
+    a->watch = SIZE_MAX;
+    a->crossed = true;
+    if (a->alarm)
+        a->alarm();
 }
 
 void *account_alloc(void *user, void *block, size_t old_size, size_t new_size)
@@ -134,10 +199,13 @@ void *account_alloc(void *user, void *block, size_t old_size, size_t new_size)
         a->used -= old_size;
         return NULL;
     }
-    if (new_size > old_size && (a->used > a->limit || new_size - old_size > a->limit - a->used))
+    if (new_size > old_size &&
+        (a->used > a->limit || new_size - old_size > a->limit - a->used || new_size > a->single))
         return NULL;
     void *result = old_size ? move(a, block, old_size, new_size) : take(a, new_size);
     if (result)
         a->used = a->used - old_size + new_size;
+    if (a->used > a->watch)
+        raise_alarm(a);
     return result;
 }

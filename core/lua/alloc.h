@@ -3,21 +3,33 @@
  * free lists.
  *
  * A generation allocates and frees many small blocks per request; they come from chunks that belong
- * to the account alone and go back to the system together, in account_release. Single-threaded. In
- * sanitizer builds every block is a malloc of its own, so that a use after free is seen.
+ * to the account alone. All of its memory goes back to the system in account_release, whether it
+ * was freed before or not: nobody has to walk a large heap to drop it. Single-threaded. In sanitizer
+ * builds every block is a malloc of its own, so that a use after free is seen; there lua_close must
+ * have freed them.
  */
 #ifndef PINION_LUA_ALLOC_H
 #define PINION_LUA_ALLOC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { ACCOUNT_STEP = 16, ACCOUNT_CLASSES = 64 }; /* blocks up to 1,024 bytes */
 
 struct account_chunk;
 
+struct account_large {
+    struct account_large *next, *previous;
+};
+
 struct account {
-    size_t used;  /* bytes in live blocks */
-    size_t limit; /* beyond it an allocation fails and Lua raises its memory error */
+    size_t used;   /* bytes in live blocks */
+    size_t limit;  /* beyond it an allocation fails and Lua raises its memory error */
+    size_t single; /* one block's: a larger one is refused, whatever is free */
+    size_t watch;  /* crossing it sets `crossed` and calls `alarm`, once; SIZE_MAX: nothing */
+    bool crossed;
+    void (*alarm)(void);
+    struct account_large large; /* ring of the blocks beyond the free lists' sizes */
     struct account_chunk *chunks;
     char *fresh; /* the part of the newest chunk that was never handed out */
     size_t fresh_left, next_chunk;
@@ -25,7 +37,8 @@ struct account {
 };
 
 void account_init(struct account *a, size_t limit);
-void account_release(struct account *a); /* after lua_close */
+void account_set_limit(struct account *a, size_t limit);
+void account_release(struct account *a); /* the lua_State is gone with it */
 
 /* A lua_Alloc; `user` is the account. */
 void *account_alloc(void *user, void *block, size_t old_size, size_t new_size);

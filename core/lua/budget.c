@@ -141,15 +141,27 @@ lua_State *budget_switch(lua_State *L)
     return before;
 }
 
+/* What runs is known to each VM: a call that is suspended is not it. */
+static void set_current(struct budget *b, bool runs)
+{
+    for (; b; b = b->outer)
+        if (b->call)
+            vm_set_current(b->vm, runs ? b->call : NULL);
+}
+
 void budget_suspend(void)
 {
     lua_State *running = now.running;
     struct budget *b = now.budget;
+    set_current(b, false);
     now.running = NULL;
     now.budget = NULL;
     fiber_suspend();
     now.running = running;
     now.budget = b;
+    set_current(b, true);
+    if (!b->ended && b->deadline && clock_monotonic() > b->deadline)
+        b->ended = BUDGET_DEADLINE;
     budget_attention = b->ended != BUDGET_RUNS;
     begin_slice(clock_thread_cpu());
 }
@@ -187,12 +199,14 @@ bool budget_goes_on(void)
     struct budget *b = now.budget;
     if (!budget_attention || !b)
         return true;
+    budget_attention = 0;
     if (!b->ended && now.overdue)
         end_slice(b);
+    budget_attention = b->ended != BUDGET_RUNS;
     return !b->ended;
 }
 
-static _Noreturn void raise(lua_State *L)
+static _Noreturn void raise_end(lua_State *L)
 {
     budget_attention = 1;
     arm_hook(L);
@@ -213,7 +227,7 @@ void budget_attend(lua_State *L)
     if (!b->ended && now.overdue)
         end_slice(b);
     if (b->ended)
-        raise(L);
+        raise_end(L);
 }
 
 void budget_rethrow(lua_State *L, int status)
@@ -221,7 +235,7 @@ void budget_rethrow(lua_State *L, int status)
     if (status == LUA_ERRMEM)
         budget_stop(BUDGET_MEMORY);
     if (now.budget && now.budget->ended)
-        raise(L);
+        raise_end(L);
 }
 
 uint32_t budget_ticks(void)

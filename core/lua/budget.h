@@ -18,6 +18,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct call;
+struct vm;
+
 enum budget_end {
     BUDGET_RUNS,
     BUDGET_CPU,       /* its CPU time is used up */
@@ -31,6 +34,8 @@ struct budget {
     int64_t cpu_left; /* ns; INT64_MAX: no limit */
     int64_t deadline; /* monotonic ns; 0: none */
     enum budget_end ended;
+    struct call *call; /* that runs on `vm`, or both NULL */
+    struct vm *vm;
     struct budget *outer; /* that goes on when this one is left */
     lua_State *outer_state;
 };
@@ -59,7 +64,10 @@ bool budget_goes_on(void);
 /* Suspends the running fiber until the scheduler resumes it; must run on one. */
 void budget_suspend(void);
 
-/* Ends what runs: at once where C code asks next, else with the next instruction. */
+/*
+ * Ends what runs: at once where C code asks next, else with the next instruction. BUDGET_RUNS only
+ * asks for budget_attend.
+ */
 void budget_stop(enum budget_end why);
 
 /* After something was caught with `status`: raises again when the call has ended by it. */

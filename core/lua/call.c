@@ -81,18 +81,9 @@ static int write_traceback(lua_State *L)
     return 0;
 }
 
-static void describe_error(struct call *call, lua_State *thread)
+static void add_traceback(struct call *call, lua_State *thread)
 {
     struct vm *vm = call->vm;
-    if (lua_type(thread, -1) == LUA_TSTRING) {
-        struct text text;
-        text.data = lua_tolstring(thread, -1, &text.len);
-        buffer_append(call->message, text.data, text.len < MESSAGE_MAX ? text.len : MESSAGE_MAX);
-        if (text.data == vm->raised_text)
-            call->code = vm->raised_code;
-    } else {
-        buffer_printf(call->message, "an error of type %s was raised", luaL_typename(thread, -1));
-    }
     call->message_len = call->message->len;
     lua_pushcfunction(vm->main, write_traceback);
     lua_pushlightuserdata(vm->main, call);
@@ -101,6 +92,37 @@ static void describe_error(struct call *call, lua_State *thread)
         lua_pop(vm->main, 1); /* the message alone must do */
     if (call->message->len) /* a plugin's text may be any bytes; the answer and the log are UTF-8 */
         text_repair(call->message->data, call->message->len);
+}
+
+static void describe_error(struct call *call, lua_State *thread)
+{
+    if (lua_type(thread, -1) == LUA_TSTRING) {
+        struct text text;
+        text.data = lua_tolstring(thread, -1, &text.len);
+        buffer_append(call->message, text.data, text.len < MESSAGE_MAX ? text.len : MESSAGE_MAX);
+        if (text.data == call->raised_text)
+            call->code = call->raised_code;
+    } else {
+        buffer_printf(call->message, "an error of type %s was raised", luaL_typename(thread, -1));
+    }
+    add_traceback(call, thread);
+}
+
+static void take_end(struct call *call, lua_State *thread, enum budget_end why)
+{
+    static const struct {
+        enum call_outcome outcome;
+        const char *text;
+    } ends[] = {
+        [BUDGET_CPU] = {CALL_CPU, "the call has used up its CPU time (limits.cpu_ms)"},
+        [BUDGET_DEADLINE] = {CALL_DEADLINE, "the call has used up its time (limits.wall_ms)"},
+        [BUDGET_MEMORY] = {CALL_MEMORY, "the plugin's memory is used up (limits.memory_mb)"},
+        [BUDGET_CANCELLED] = {CALL_CANCELLED, "the host ended the call"},
+    };
+    call->outcome = ends[why].outcome;
+    buffer_clear(call->message);
+    buffer_append_string(call->message, ends[why].text);
+    add_traceback(call, thread);
 }
 
 static void take_failure(struct call *call, lua_State *thread, int status)
@@ -125,35 +147,60 @@ static void prepare(struct vm *vm, struct call *call)
     call->serial = ++vm->calls;
     call->outcome = CALL_ERROR;
     call->code = PN_ESCRIPT;
+    call->raised_text = NULL;
     call->failure = NULL;
     call->message_len = 0;
     buffer_clear(call->out);
     buffer_clear(call->message);
     contract_offences_clear(call->offences);
-    vm->raised_text = NULL;
+}
+
+/* Runs pending __close functions too, which may take long and end the call themselves. */
+static void clean_up(struct call *call, lua_State *thread, struct budget *b, int status)
+{
+    if (status != LUA_OK && !b->ended)
+        take_failure(call, thread, status);
+    if (b->ended)
+        take_end(call, thread, b->ended);
+    enum budget_end before = b->ended;
+    if (status != LUA_OK)
+        lua_closethread(thread, call->vm->main);
+    if (b->ended != before)
+        take_end(call, thread, b->ended);
+    lua_sethook(thread, NULL, 0, 0);
 }
 
 void call_run(struct vm *vm, struct call *call)
 {
     int ref = LUA_NOREF, results = 0;
+    struct call *outer = vm->current;
+    struct budget budget = {.cpu_left = call->cpu_ns ? call->cpu_ns : INT64_MAX,
+                            .deadline = call->deadline,
+                            .call = call,
+                            .vm = vm};
     prepare(vm, call);
     lua_State *thread = take_thread(vm, &ref);
     if (!thread) {
         call->outcome = CALL_MEMORY;
         return;
     }
-    struct call *outer = vm->current;
+    call->thread = thread;
     vm->current = call;
     lua_pushcfunction(thread, enter);
     lua_pushlightuserdata(thread, call);
+    budget_enter(&budget, thread);
     int status = lua_resume(thread, vm->main, 1, &results);
-    if (status == LUA_OK) {
-        lua_settop(thread, 0);
-    } else {
-        take_failure(call, thread, status);
-        lua_closethread(thread, vm->main); /* runs pending __close, and makes it new */
-        lua_settop(thread, 0);
-    }
+    if (status != LUA_OK || budget.ended)
+        clean_up(call, thread, &budget, status);
+    budget_leave(&budget);
+    lua_settop(thread, 0);
+    if (call->raised_text)
+        value_forget_raised(vm->main, call);
     vm->current = outer;
     give_thread(vm, thread, ref);
+}
+
+bool call_goes_on(void)
+{
+    return budget_goes_on();
 }

@@ -48,7 +48,10 @@ enum call_outcome {
     CALL_FAILED,     /* failure: the declared error; out: its details' JSON, or empty */
     CALL_BAD_OUTPUT, /* offences */
     CALL_ERROR,      /* message and traceback; code says more (PN_ESCRIPT, PN_EFULL, …) */
-    CALL_MEMORY      /* the generation's memory account is used up */
+    CALL_MEMORY,     /* the generation's memory account is used up */
+    CALL_CPU,        /* its CPU time is used up; message and traceback */
+    CALL_DEADLINE,   /* its time is used up; message and traceback */
+    CALL_CANCELLED,  /* the host ended it */
 };
 
 struct call {
@@ -57,6 +60,8 @@ struct call {
     const struct call_origin *origin;
     struct buffer *out;
     struct contract_offences *offences; /* the caller's, cleared by call_run */
+    int64_t cpu_ns;                     /* CPU time it may take; 0: no limit */
+    int64_t deadline;                   /* monotonic ns; 0: none */
 
     /* the outcome */
     enum call_outcome outcome;
@@ -68,8 +73,21 @@ struct call {
     /* used by lua/ while it runs */
     struct vm *vm;
     uint64_t serial;
+    struct lua_State *thread;
+    const char *raised_text; /* value_raise's last message, to know it again; never read through */
+    int raised_code;
 };
 
+/*
+ * Runs it to its end. On a fiber (lua/scheduler.h) it is suspended whenever a slice has run out, and
+ * other calls of the VM may run meanwhile.
+ */
 void call_run(struct vm *vm, struct call *call);
+
+/*
+ * For C code that takes long inside a call: may suspend the fiber. False: the call has ended, and
+ * whoever asks should give up.
+ */
+bool call_goes_on(void);
 
 #endif

@@ -107,10 +107,9 @@ static void remove_fields(lua_State *L, const char *const *names)
 static void open_libraries(lua_State *L)
 {
     static const luaL_Reg libraries[] = {
-        {LUA_GNAME, luaopen_base},          {LUA_TABLIBNAME, luaopen_table},
-        {LUA_STRLIBNAME, luaopen_string},   {LUA_MATHLIBNAME, luaopen_math},
-        {LUA_UTF8LIBNAME, luaopen_utf8},    {LUA_OSLIBNAME, luaopen_os},
-        {LUA_COLIBNAME, luaopen_coroutine},
+        {LUA_GNAME, luaopen_base},        {LUA_TABLIBNAME, luaopen_table},
+        {LUA_STRLIBNAME, luaopen_string}, {LUA_MATHLIBNAME, luaopen_math},
+        {LUA_UTF8LIBNAME, luaopen_utf8},  {LUA_OSLIBNAME, luaopen_os},
     };
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
         luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
@@ -284,6 +283,8 @@ void sandbox_open(lua_State *L)
     open_libraries(L);
     lock_strings(L);
     replace_base(L);
+    coroutine_open(L);
+    protect_replace(L);
     lua_newtable(L);
     lua_pushcclosure(L, require, 1);
     lua_setglobal(L, "require");

@@ -5,6 +5,7 @@
 #define PINION_LUA_STATE_H
 
 #include "lua/alloc.h"
+#include "lua/budget.h"
 #include "lua/call.h"
 #include "lua/vm.h"
 
@@ -24,9 +25,9 @@ struct vm {
     int idle_ref[VM_THREADS_KEPT];
     int idle_count;
     int ctx_meta, ctx_fields; /* registry references */
-    const char *
-        raised_text; /* the message value_raise raised last, to know it again; never read through */
-    int raised_code;
+    bool incremental;         /* the collector works in steps: the heap is large */
+    size_t collected;         /* bytes in use when the last cycle between calls ended */
+    int cycles;               /* of such, since something was allocated */
 };
 
 /* Every lua_State of a VM carries it in its extra space (new coroutines inherit the bytes). */
@@ -34,6 +35,21 @@ static inline struct vm *vm_of(lua_State *L)
 {
     return *(struct vm **)lua_getextraspace(L);
 }
+
+static inline void vm_set_current(struct vm *vm, struct call *call)
+{
+    vm->current = call;
+}
+
+/* vm.c: the account has grown; chooses how to collect, and ends what has outgrown its limit. */
+void vm_tend(lua_State *L);
+
+/* value.c: the message that a call raised last is kept by the VM until the call ends. */
+void value_forget_raised(lua_State *L, const struct call *call);
+
+/* coroutine.c, protect.c: into the globals. May raise. */
+void coroutine_open(lua_State *L);
+void protect_replace(lua_State *L);
 
 /* sandbox.c: libraries and require. May raise. */
 void sandbox_open(lua_State *L);

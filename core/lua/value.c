@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-static const char raised_anchor = 0;
-
 struct iterator {
     int (*run)(struct value_frame *f, void *instance);
     void *instance;
@@ -205,20 +203,26 @@ int64_t value_tag(struct value_frame *f)
     return lua_tointeger(state(f), lua_upvalueindex(2));
 }
 
-static _Noreturn void raise(struct value_frame *f, int code, const char *message)
+static _Noreturn void raise_coded(struct value_frame *f, int code, const char *message)
 {
     lua_State *L = state(f);
-    struct vm *vm = vm_of(L);
+    struct call *call = vm_of(L)->current;
     luaL_where(L, 1);
     lua_pushstring(L, message);
     lua_concat(L, 2);
     /* Kept, so that no later message can come to lie at its address. */
     lua_pushvalue(L, -1);
-    lua_rawsetp(L, LUA_REGISTRYINDEX, &raised_anchor);
-    vm->raised_code = code;
-    vm->raised_text = lua_tostring(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, call);
+    call->raised_code = code;
+    call->raised_text = lua_tostring(L, -1);
     lua_error(L);
     __builtin_unreachable();
+}
+
+void value_forget_raised(lua_State *L, const struct call *call)
+{
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, call); /* is there already: nothing is allocated */
 }
 
 _Noreturn void value_raise(struct value_frame *f, int code, const char *fmt, ...)
@@ -228,10 +232,10 @@ _Noreturn void value_raise(struct value_frame *f, int code, const char *fmt, ...
     va_start(args, fmt);
     vsnprintf(text.message, sizeof text.message, fmt, args);
     va_end(args);
-    raise(f, code, text.message);
+    raise_coded(f, code, text.message);
 }
 
 _Noreturn void value_raise_error(struct value_frame *f, const struct pn_error *err)
 {
-    raise(f, err->code, err->message);
+    raise_coded(f, err->code, err->message);
 }

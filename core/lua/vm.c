@@ -2,6 +2,8 @@
 
 #include "lua/state.h"
 
+#include "base/clock.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,89 @@
 static_assert(LUA_VERSION_NUM == 504, "Lua 5.4");
 static_assert(LUA_VERSION_RELEASE_NUM >= 50408,
               "yields from hooks and failing allocators are only safe from 5.4.8 on");
+
+enum {
+    GENERATIONAL_MAX = 2 * 1024 * 1024, /* collecting a larger heap in one go takes over a ms */
+    PAUSE = 150,
+    STEP_MULTIPLIER = 400,
+    STEP_KB = 32,
+    REST_NS = 1000 * 1000,
+    CYCLES = 2, /* the first may have begun before what it should find became garbage */
+};
+
+/* From here on up to the limit there is room for what one C function takes before it is tended. */
+static size_t tight(const struct account *a)
+{
+    return a->limit - a->limit / 16;
+}
+
+static void set_watch(struct vm *vm)
+{
+    struct account *a = &vm->account;
+    a->crossed = false;
+    a->watch = vm->incremental ? tight(a) : GENERATIONAL_MAX;
+    if (a->watch > tight(a))
+        a->watch = tight(a);
+}
+
+static void alarm_budget(void)
+{
+    budget_stop(BUDGET_RUNS);
+}
+
+static void set_incremental(struct vm *vm, bool incremental)
+{
+    vm->incremental = incremental;
+    if (incremental)
+        lua_gc(vm->main, LUA_GCINC, PAUSE, STEP_MULTIPLIER, 0);
+    else
+        lua_gc(vm->main, LUA_GCGEN, 0, 0);
+}
+
+/* In steps, with others running in between: what Lua does by itself at the limit stops the worker. */
+static void collect(lua_State *L, struct account *a)
+{
+    for (int cycles = 0; cycles < CYCLES && a->used > tight(a) && budget_goes_on();)
+        cycles += lua_gc(L, LUA_GCSTEP, STEP_KB) == 1;
+}
+
+void vm_tend(lua_State *L)
+{
+    struct vm *vm = vm_of(L);
+    struct account *a = &vm->account;
+    if (!a->crossed)
+        return;
+    a->crossed = false;
+    if (!vm->incremental && a->used > GENERATIONAL_MAX)
+        set_incremental(vm, true);
+    if (a->used > tight(a))
+        collect(L, a);
+    if (a->used > tight(a))
+        budget_stop(BUDGET_MEMORY);
+    set_watch(vm);
+}
+
+bool vm_rest(struct vm *vm)
+{
+    struct account *a = &vm->account;
+    if (!vm->incremental && a->used > GENERATIONAL_MAX)
+        set_incremental(vm, true);
+    if (!vm->incremental || (a->used == vm->collected && vm->cycles >= CYCLES))
+        return false;
+    vm->cycles = a->used == vm->collected ? vm->cycles : 0;
+    int64_t end = clock_monotonic() + REST_NS;
+    bool whole = false;
+    while (!whole && clock_monotonic() < end)
+        whole = lua_gc(vm->main, LUA_GCSTEP, STEP_KB) == 1;
+    vm->cycles += whole;
+    vm->collected = a->used;
+    if (vm->cycles < CYCLES)
+        return false;
+    if (a->used < GENERATIONAL_MAX / 2)
+        set_incremental(vm, false);
+    set_watch(vm);
+    return a->used > tight(a);
+}
 
 static int open_vm(lua_State *L)
 {
@@ -49,7 +134,7 @@ int vm_new(struct vm **out, const struct vm_source *source, size_t memory_limit,
         return pn_error_set(err, PN_ENOMEM, "the plugin's memory limit is used up");
     }
     *(struct vm **)lua_getextraspace(vm->main) = vm;
-    lua_gc(vm->main, LUA_GCGEN, 0, 0);
+    set_incremental(vm, false);
     lua_pushcfunction(vm->main, open_vm);
     int status = lua_pcall(vm->main, 0, 0, 0);
     if (status != LUA_OK) {
@@ -57,6 +142,8 @@ int vm_new(struct vm **out, const struct vm_source *source, size_t memory_limit,
         vm_free(vm);
         return rc;
     }
+    vm->account.alarm = alarm_budget;
+    set_watch(vm);
     *out = vm;
     return 0;
 }
@@ -65,8 +152,10 @@ void vm_free(struct vm *vm)
 {
     if (!vm)
         return;
+#ifdef PINION_POISON
     if (vm->main)
         lua_close(vm->main);
+#endif
     account_release(&vm->account);
     free(vm);
 }
@@ -78,7 +167,8 @@ size_t vm_memory(const struct vm *vm)
 
 void vm_set_memory_limit(struct vm *vm, size_t bytes)
 {
-    vm->account.limit = bytes;
+    account_set_limit(&vm->account, bytes);
+    set_watch(vm);
 }
 
 struct load_job {
@@ -102,15 +192,32 @@ static int run_init(lua_State *L)
     return 0;
 }
 
+static int refuse_load(const struct vm *vm, enum budget_end why, struct pn_error *err)
+{
+    if (why == BUDGET_MEMORY)
+        return pn_error_set(err, PN_ENOMEM, "the plugin's memory limit is used up");
+    return pn_error_set(err, PN_ELIMIT,
+                        "loading '%s' took more than %d ms of CPU time: do such work in a call",
+                        vm->source.plugin, VM_LOAD_CPU_MS);
+}
+
 int vm_load(struct vm *vm, struct plugin_definition *definition, struct pn_error *err)
 {
     lua_State *L = vm->main;
     struct load_job job = {definition, err, 0};
     *definition = (struct plugin_definition){.name = {NULL, 0}};
     arena_init(&definition->arena);
+    struct budget budget = {.cpu_left = VM_LOAD_CPU_MS * NS_PER_MS};
     lua_pushcfunction(L, run_init);
     lua_pushlightuserdata(L, &job);
+    budget_enter(&budget, L);
     int status = lua_pcall(L, 1, 0, 0);
+    budget_leave(&budget);
+    lua_sethook(L, NULL, 0, 0);
+    if (budget.ended) {
+        lua_settop(L, 0);
+        return refuse_load(vm, budget.ended, err);
+    }
     if (status != LUA_OK)
         return take_error(L, status, err);
     if (job.rc == 0)

@@ -13,6 +13,8 @@
 
 struct vm;
 
+enum { VM_LOAD_CPU_MS = 500 };
+
 /*
  * Where modules come from: `path` is "init.lua" or "lib/money.lua". The content is borrowed until
  * vm_free.
@@ -29,7 +31,8 @@ int vm_new(struct vm **out, const struct vm_source *source, size_t memory_limit,
 void vm_free(struct vm *vm);
 
 /* Fills *definition (initialised here; the caller releases its arena, also after an error).
- * PN_ESCRIPT: init.lua failed; PN_EINVAL: what it declares is wrong. Both name file and line. */
+ * PN_ESCRIPT: init.lua failed; PN_EINVAL: what it declares is wrong. Both name file and line.
+ * PN_ELIMIT: it took more CPU time than VM_LOAD_CPU_MS. On a fiber it is suspended between slices. */
 int vm_load(struct vm *vm, struct plugin_definition *definition, struct pn_error *err);
 
 /* Makes ctx.<name> exist. PN_ENOMEM. */
@@ -37,5 +40,11 @@ int vm_bind(struct vm *vm, const struct value_object *object, struct pn_error *e
 
 size_t vm_memory(const struct vm *vm); /* bytes in use */
 void vm_set_memory_limit(struct vm *vm, size_t bytes);
+
+/*
+ * Between calls, every 100 ms or so: collects for at most a millisecond what a large heap still
+ * holds. True: it stays above its limit although nothing runs.
+ */
+bool vm_rest(struct vm *vm);
 
 #endif
