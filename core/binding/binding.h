@@ -2,7 +2,8 @@
  * Binding: a back-end facility that a plugin reaches as ctx.<name>.
  *
  * One table row per facility; a generation opens those that are ambient or named in its `needs`.
- * The instance that methods get is the generation's scope. `finish` runs once at the end of every
+ * The instance that methods get is the generation's scope; what belongs to the running call is in
+ * value_call(f)->bindings. `finish` runs once at the end of every
  * call, also of a failed one.
  */
 #ifndef PINION_BINDING_BINDING_H
@@ -17,14 +18,21 @@ enum { DB_CURSORS_MAX = 16 };
 /* What a generation gives its bindings. Owned by the generation, borrowed by the bindings. */
 struct binding_scope {
     const struct plugin_definition *plugin;
-    const char *label;       /* "orders@1.4.0#7" */
-    struct store *store;     /* NULL without the need "db" */
-    bool transaction;        /* the running command has begun one */
-    struct pn_error failure; /* the first SQL error of the running command; code 0: none */
+    const char *label;   /* "orders@1.4.0#7" */
+    struct store *store; /* NULL without the need "db" */
+    int64_t last_tag;    /* of a cursor: an iterator kept from an earlier call finds none */
+};
+
+/* What the bindings keep for one call, which may be suspended while others of its generation run. */
+struct binding_call {
+    struct binding_scope *scope;
+    bool transaction;          /* the command has begun one */
+    struct pn_error failure;   /* the first SQL error of the command; code 0: none */
+    bool has_read;             /* from the store's snapshot */
+    struct snapshot *snapshot; /* pinned since the call was first suspended */
     struct statement
         *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
     int64_t cursor_tags[DB_CURSORS_MAX];
-    int64_t last_tag;
     int open_cursors;
 };
 
@@ -35,7 +43,7 @@ struct binding {
     /*
      * Ends what the call began; with `commit`, what it wrote becomes durable. NULL: nothing to do.
      */
-    int (*finish)(struct binding_scope *scope, bool commit, struct pn_error *err);
+    int (*finish)(struct binding_call *call, bool commit, struct pn_error *err);
 };
 
 extern const struct binding binding_db, binding_log, binding_clock, binding_random;
@@ -48,7 +56,14 @@ enum { BINDINGS_MAX = 16 };
 size_t bindings_grant(const struct plugin_definition *plugin, struct binding_scope *scope,
                       struct value_object objects[BINDINGS_MAX]);
 
+/* Before a call runs; its struct call points to it. */
+void bindings_begin(struct binding_call *call, struct binding_scope *scope);
+
+/* Its fiber was suspended, or goes on: it reads from one snapshot all the time. */
+void bindings_suspend(struct binding_call *call);
+void bindings_resume(struct binding_call *call);
+
 /* finish of every binding, all of them even after an error (the first one is reported). */
-int bindings_finish(struct binding_scope *scope, bool commit, struct pn_error *err);
+int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err);
 
 #endif

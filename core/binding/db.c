@@ -9,6 +9,11 @@
 
 enum { ROWS_MAX = 10000 };
 
+static struct binding_call *this_call(struct value_frame *f)
+{
+    return value_call(f)->bindings;
+}
+
 static bool writes(struct value_frame *f)
 {
     return value_call(f)->capability->kind == CAPABILITY_COMMAND;
@@ -18,22 +23,22 @@ static bool writes(struct value_frame *f)
  * A command whose SQL failed is not committed, even if its code caught the error: what it goes on
  * to do may rest on what did not happen. (PostgreSQL refuses such a transaction by itself.)
  */
-static _Noreturn void raise_sql(struct value_frame *f, struct binding_scope *scope,
+static _Noreturn void raise_sql(struct value_frame *f, struct binding_call *call,
                                 const struct pn_error *err)
 {
-    if (scope->transaction && scope->failure.code == 0)
-        scope->failure = *err;
+    if (call->transaction && call->failure.code == 0)
+        call->failure = *err;
     value_raise_error(f, err);
 }
 
-static void begin_if_needed(struct value_frame *f, struct binding_scope *scope)
+static void begin_if_needed(struct value_frame *f, struct binding_call *call)
 {
     struct pn_error err;
-    if (!writes(f) || scope->transaction)
+    if (!writes(f) || call->transaction)
         return;
-    if (store_begin(scope->store, &err) != 0)
+    if (store_begin(call->scope->store, &err) != 0)
         value_raise_error(f, &err);
-    scope->transaction = true;
+    call->transaction = true;
 }
 
 static void bind_one(struct value_frame *f, struct statement *st, int argument, size_t parameter)
@@ -61,14 +66,16 @@ static void bind_one(struct value_frame *f, struct statement *st, int argument, 
 }
 
 /* Arguments: sql, $1, $2 … The statement is released before anything raises. */
-static struct statement *prepare(struct value_frame *f, struct binding_scope *scope)
+static struct statement *prepare(struct value_frame *f, struct binding_call *call)
 {
     struct pn_error err;
     struct statement *st = NULL;
     struct text sql = value_need_text(f, 1);
-    begin_if_needed(f, scope);
-    if (store_prepare(scope->store, writes(f) ? STORE_WRITE : STORE_READ, sql, &st, &err) != 0)
-        raise_sql(f, scope, &err);
+    begin_if_needed(f, call);
+    call->has_read = call->has_read || !writes(f);
+    if (store_prepare(call->scope->store, writes(f) ? STORE_WRITE : STORE_READ, sql, &st, &err) !=
+        0)
+        raise_sql(f, call, &err);
     size_t wanted = statement_parameter_count(st), given = (size_t)value_count(f) - 1;
     if (given != wanted) {
         statement_release(st);
@@ -81,35 +88,35 @@ static struct statement *prepare(struct value_frame *f, struct binding_scope *sc
 }
 
 /* A cursor slot keeps the statement reachable while Lua values are pushed, which may raise. */
-static int hold(struct value_frame *f, struct binding_scope *scope, struct statement *st)
+static int hold(struct value_frame *f, struct binding_call *call, struct statement *st)
 {
     for (int i = 0; i < DB_CURSORS_MAX; i++) {
-        if (scope->cursors[i])
+        if (call->cursors[i])
             continue;
-        scope->cursors[i] = st;
-        scope->cursor_tags[i] = ++scope->last_tag;
-        scope->open_cursors++;
+        call->cursors[i] = st;
+        call->cursor_tags[i] = ++call->scope->last_tag;
+        call->open_cursors++;
         return i;
     }
     statement_release(st);
     value_raise(f, PN_ELIMIT, "more than %d statements are open at once", DB_CURSORS_MAX);
 }
 
-static void drop(struct binding_scope *scope, int slot)
+static void drop(struct binding_call *call, int slot)
 {
-    statement_release(scope->cursors[slot]);
-    scope->cursors[slot] = NULL;
-    scope->open_cursors--;
+    statement_release(call->cursors[slot]);
+    call->cursors[slot] = NULL;
+    call->open_cursors--;
 }
 
-static int step(struct value_frame *f, struct binding_scope *scope, int slot)
+static int step(struct value_frame *f, struct binding_call *call, int slot)
 {
     struct pn_error err;
-    int rc = statement_step(scope->cursors[slot], &err);
+    int rc = statement_step(call->cursors[slot], &err);
     if (rc >= 0)
         return rc;
-    drop(scope, slot);
-    raise_sql(f, scope, &err);
+    drop(call, slot);
+    raise_sql(f, call, &err);
 }
 
 static void push_column(struct value_frame *f, struct statement *st, size_t column)
@@ -149,111 +156,117 @@ static void push_row(struct value_frame *f, struct statement *st)
  * A writing statement has done all its work, constraints included, only when it was stepped to its
  * end.
  */
-static void run_to_end(struct value_frame *f, struct binding_scope *scope, int slot)
+static void run_to_end(struct value_frame *f, struct binding_call *call, int slot)
 {
-    while (!statement_is_read_only(scope->cursors[slot]) && step(f, scope, slot) == STORE_ROW)
+    while (!statement_is_read_only(call->cursors[slot]) && step(f, call, slot) == STORE_ROW)
         continue;
 }
 
-static int db_first(struct value_frame *f, struct binding_scope *scope, bool whole_row)
+static int db_first(struct value_frame *f, struct binding_call *call, bool whole_row)
 {
-    int slot = hold(f, scope, prepare(f, scope));
-    if (step(f, scope, slot) == STORE_DONE) {
-        drop(scope, slot);
+    int slot = hold(f, call, prepare(f, call));
+    if (step(f, call, slot) == STORE_DONE) {
+        drop(call, slot);
         value_push_nil(f);
         return 1;
     }
     if (whole_row)
-        push_row(f, scope->cursors[slot]);
+        push_row(f, call->cursors[slot]);
     else
-        push_column(f, scope->cursors[slot], 0);
-    run_to_end(f, scope, slot);
-    drop(scope, slot);
+        push_column(f, call->cursors[slot], 0);
+    run_to_end(f, call, slot);
+    drop(call, slot);
     return 1;
 }
 
 static int db_one(struct value_frame *f, void *instance)
 {
-    return db_first(f, instance, true);
+    (void)instance;
+    return db_first(f, this_call(f), true);
 }
 
 static int db_value(struct value_frame *f, void *instance)
 {
-    return db_first(f, instance, false);
+    (void)instance;
+    return db_first(f, this_call(f), false);
 }
 
 static int db_all(struct value_frame *f, void *instance)
 {
-    struct binding_scope *scope = instance;
-    int slot = hold(f, scope, prepare(f, scope));
+    (void)instance;
+    struct binding_call *call = this_call(f);
+    int slot = hold(f, call, prepare(f, call));
     value_push_array(f, 8);
-    for (int64_t row = 1; step(f, scope, slot) == STORE_ROW; row++) {
+    for (int64_t row = 1; step(f, call, slot) == STORE_ROW; row++) {
         if (row > ROWS_MAX)
             value_raise(f, PN_ELIMIT, "more than %d rows: page with \"limit\", or use ctx.db:each",
                         ROWS_MAX);
-        push_row(f, scope->cursors[slot]);
+        push_row(f, call->cursors[slot]);
         value_set_item(f, row);
     }
-    drop(scope, slot);
+    drop(call, slot);
     return 1;
 }
 
 static int each_step(struct value_frame *f, void *instance)
 {
-    struct binding_scope *scope = instance;
+    (void)instance;
+    struct binding_call *call = this_call(f);
     int slot = 0;
     while (slot < DB_CURSORS_MAX &&
-           (!scope->cursors[slot] || scope->cursor_tags[slot] != value_tag(f)))
+           (!call->cursors[slot] || call->cursor_tags[slot] != value_tag(f)))
         slot++;
     if (slot == DB_CURSORS_MAX)
         value_raise(f, PN_EINVAL, "ctx.db:each was used after its end");
-    if (step(f, scope, slot) == STORE_ROW) {
-        push_row(f, scope->cursors[slot]);
+    if (step(f, call, slot) == STORE_ROW) {
+        push_row(f, call->cursors[slot]);
         return 1;
     }
-    drop(scope, slot);
+    drop(call, slot);
     value_push_nil(f);
     return 1;
 }
 
 static int db_each(struct value_frame *f, void *instance)
 {
-    struct binding_scope *scope = instance;
-    int slot = hold(f, scope, prepare(f, scope));
-    value_push_iterator(f, each_step, scope, scope->cursor_tags[slot]);
+    (void)instance;
+    struct binding_call *call = this_call(f);
+    int slot = hold(f, call, prepare(f, call));
+    value_push_iterator(f, each_step, call->scope, call->cursor_tags[slot]);
     return 1;
 }
 
 static int db_run(struct value_frame *f, void *instance)
 {
-    struct binding_scope *scope = instance;
+    (void)instance;
+    struct binding_call *call = this_call(f);
     if (!writes(f))
         value_raise(f, PN_EDENIED, "ctx.db:run is for commands only");
-    int slot = hold(f, scope, prepare(f, scope));
-    while (step(f, scope, slot) == STORE_ROW)
+    int slot = hold(f, call, prepare(f, call));
+    while (step(f, call, slot) == STORE_ROW)
         continue;
-    int64_t changes = statement_changes(scope->cursors[slot]);
-    drop(scope, slot);
+    int64_t changes = statement_changes(call->cursors[slot]);
+    drop(call, slot);
     value_push_integer(f, changes);
     return 1;
 }
 
-static int db_finish(struct binding_scope *scope, bool commit, struct pn_error *err)
+static int db_finish(struct binding_call *call, bool commit, struct pn_error *err)
 {
-    for (int i = 0; scope->open_cursors && i < DB_CURSORS_MAX; i++)
-        if (scope->cursors[i])
-            drop(scope, i);
-    if (!scope->transaction)
+    for (int i = 0; call->open_cursors && i < DB_CURSORS_MAX; i++)
+        if (call->cursors[i])
+            drop(call, i);
+    if (!call->transaction)
         return 0;
-    scope->transaction = false;
-    int failed = scope->failure.code;
-    scope->failure.code = 0;
+    call->transaction = false;
+    int failed = call->failure.code;
+    call->failure.code = 0;
     if (commit && !failed)
-        return store_commit(scope->store, err);
-    store_rollback(scope->store);
+        return store_commit(call->scope->store, err);
+    store_rollback(call->scope->store);
     if (commit)
         return pn_error_set(err, failed, "nothing was committed: an SQL error was caught: %s",
-                            scope->failure.message);
+                            call->failure.message);
     return 0;
 }
 

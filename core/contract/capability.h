@@ -35,6 +35,7 @@ struct capability {
 
 struct plugin_limits {
     int64_t cpu_ms, wall_ms, memory_mb;
+    int64_t concurrency; /* calls of the plugin that may run at once in one worker */
 };
 
 struct plugin_definition {

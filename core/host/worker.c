@@ -6,6 +6,7 @@
  * Its database connections are opened here, after the fork.
  */
 #include "base/clock.h"
+#include "host/changes.h"
 #include "host/process.h"
 #include "host/relay.h"
 #include "net/listener.h"
@@ -30,6 +31,7 @@ struct worker {
     struct bus_peer *control; /* the connection it last spoke on */
     struct catalogue *catalogue;
     struct executor executor;
+    struct changes changes;
     struct dispatcher dispatcher;
     struct http_server *http;
     bool starting;
@@ -53,92 +55,48 @@ static bool forward(void *user, const struct dispatch_forward *f)
 
 static const struct bus_handlers handlers = {on_frame, on_closed};
 
+static void answer_call_frame(void *user, uint32_t id, const struct answer *answer,
+                              const struct call_origin *origin)
+{
+    struct bus_peer *peer = user;
+    forward_write_answer(bus_begin(peer, BUS_ANSWER, id), answer, origin->generation);
+    bus_end(peer);
+}
+
 static void run_call(struct worker *w, struct bus_peer *peer, uint32_t id, struct text payload)
 {
     struct forwarded_call call;
     struct forward_target target = {NULL, NULL, NULL};
-    struct answer answer;
-    struct text generation = {NULL, 0};
     bool known = forward_read_call(payload, &call) &&
                  catalogue_find_generation(w->catalogue, call.address, call.generation, &target) &&
                  target.plugin->is_home;
     if (known) {
-        struct generation *g = generation_ref(target.generation);
-        generation = call.origin.generation = text_of(g->label);
-        catalogue_touch(w->catalogue, target.plugin);
-        execute(&w->executor, g, target.capability, &call.in, &call.origin, &answer);
-        forward_write_answer(bus_begin(peer, BUS_ANSWER, id), &answer, generation);
-        generation_unref(g);
-    } else {
-        execute_problem(&w->executor, 503, "retry",
-                        TEXT("the capability is not served by its home worker now"), call.address,
-                        &call.origin, &answer);
-        forward_write_answer(bus_begin(peer, BUS_ANSWER, id), &answer, generation);
+        execute(&w->executor, &(struct execution){.plugin = target.plugin,
+                                                  .generation = target.generation,
+                                                  .capability = target.capability,
+                                                  .in = &call.in,
+                                                  .origin = &call.origin,
+                                                  .copy = true,
+                                                  .done = answer_call_frame,
+                                                  .user = peer,
+                                                  .id = id});
+        return;
     }
-    bus_end(peer);
+    struct answer answer;
+    execute_problem(&w->executor, 503, "retry",
+                    TEXT("the capability is not served by its home worker now"), call.address,
+                    &call.origin, &answer);
+    answer_call_frame(peer, id, &answer, &call.origin);
 }
 
-static bool read_spec(struct text payload, struct generation_spec *spec)
+/* The same migrations passed verification within its time limit: this is no stuck worker. */
+static void on_change(void *user, enum bus_type type)
 {
-    struct text plugin, hash;
-    uint32_t number;
-    if (!bus_get_text(&payload, &plugin) || !bus_get_number(&payload, &number) ||
-        !bus_get_text(&payload, &hash) || plugin.len >= sizeof spec->plugin ||
-        hash.len >= sizeof spec->hash)
-        return false;
-    *spec = (struct generation_spec){.number = number};
-    memcpy(spec->plugin, plugin.data, plugin.len);
-    memcpy(spec->hash, hash.data, hash.len);
-    return true;
-}
-
-static int obey(struct worker *w, enum bus_type type, const struct generation_spec *spec,
-                struct pn_error *err)
-{
-    int applied;
-    switch (type) {
-    case BUS_PREPARE:
-        return catalogue_prepare(w->catalogue, spec, err);
-    case BUS_MIGRATE:
-        /*
-         * The same migrations passed verification within its time limit: this is no stuck worker.
-         */
+    struct worker *w = user;
+    if (type == BUS_MIGRATE)
         SLAB_SET(w->slot->heartbeat, clock_monotonic() + MIGRATE_MS_MAX * NS_PER_MS);
-        return catalogue_migrate(w->catalogue, spec, &applied, err);
-    case BUS_PUBLISH:
+    if (type == BUS_PUBLISH || type == BUS_RETIRE)
         w->starting = false;
-        return catalogue_publish(w->catalogue, spec, err);
-    case BUS_RETIRE:
-        w->starting = false;
-        return catalogue_retire(w->catalogue, text_of(spec->plugin), err);
-    default:
-        catalogue_discard(w->catalogue, text_of(spec->plugin));
-        return 0;
-    }
-}
-
-static void obey_and_reply(struct worker *w, struct bus_peer *peer, enum bus_type type, uint32_t id,
-                           struct text payload)
-{
-    struct generation_spec spec;
-    struct pn_error err;
-    w->control = peer;
-    int code = read_spec(payload, &spec)
-                   ? obey(w, type, &spec, &err)
-                   : pn_error_set(&err, PN_EINVAL, "the request is malformed");
-    struct buffer *out = bus_begin(peer, BUS_REPLY, id);
-    bus_put_number(out, (uint32_t)-code);
-    bus_put_text(out, text_of(code == 0 ? "" : err.message));
-    bus_end(peer);
-}
-
-/* Nobody will publish what a lost control process had asked to prepare. */
-static void lose_control(struct worker *w)
-{
-    struct plugin *p;
-    w->control = NULL;
-    for (size_t at = 0; (p = catalogue_next(w->catalogue, &at));)
-        catalogue_discard(w->catalogue, text_of(p->name));
 }
 
 static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
@@ -149,15 +107,20 @@ static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint
         relay_answer(&w->relay, id, payload);
     else if (type == BUS_CALL)
         run_call(w, peer, id, payload);
-    else
-        obey_and_reply(w, peer, type, id, payload);
+    else {
+        w->control = peer;
+        changes_take(&w->changes, peer, type, id, payload);
+    }
 }
 
 static void on_closed(void *user, struct bus_peer *peer)
 {
     struct worker *w = user;
-    if (peer == w->control)
-        lose_control(w);
+    if (peer == w->control) {
+        w->control = NULL;
+        changes_lose(&w->changes, peer);
+    }
+    execute_forget(&w->executor, peer);
     relay_lost(&w->relay, peer);
 }
 
@@ -271,9 +234,11 @@ static int open_parts(struct worker *w, struct pn_error *err)
     slab_read_settings(h->slab, &settings);
     w->loop = loop_new(err);
     w->catalogue = catalogue_new(&options);
-    if (!w->loop || !w->catalogue)
+    if (!w->loop || !w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
         return PN_ENOMEM;
-    executor_init(&w->executor);
+    changes_init(&w->changes, w->catalogue, w->executor.scheduler);
+    w->changes.user = w;
+    w->changes.began = on_change;
     w->executor.show_internals = h->config->dev;
     w->dispatcher = (struct dispatcher){w->catalogue, &w->executor, w, is_starting, forward};
     relay_init(&w->relay, h, &w->bus, &handlers, w, &w->dispatcher);
@@ -303,10 +268,12 @@ static void stop(struct worker *w)
     listener_stop(&w->bus_listener);
     loop_timer_stop(&w->report);
     loop_watch_stop(&w->signals);
+    if (w->control)
+        changes_lose(&w->changes, w->control);
+    executor_release(&w->executor);
     bus_release(&w->bus);
     http_server_free(w->http);
     catalogue_free(w->catalogue);
-    executor_release(&w->executor);
     relay_release(&w->relay);
     loop_free(w->loop);
 }

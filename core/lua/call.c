@@ -132,7 +132,7 @@ static void take_failure(struct call *call, lua_State *thread, int status)
         buffer_append_string(call->message, "the handler yielded outside a coroutine of its own");
         call->message_len = call->message->len;
     } else if (status == LUA_ERRMEM) {
-        call->outcome = CALL_MEMORY;
+        take_end(call, thread, BUDGET_MEMORY);
     } else if (ctx_fail_marker(thread, -1) && call->failure) {
         call->outcome = CALL_FAILED;
     } else {
@@ -155,19 +155,18 @@ static void prepare(struct vm *vm, struct call *call)
     contract_offences_clear(call->offences);
 }
 
-/* Runs pending __close functions too, which may take long and end the call themselves. */
+/*
+ * Of a handler that failed, the pending __close functions run, which may take long and end the call
+ * themselves. Of one that was ended they do not: see thread_set_ended.
+ */
 static void clean_up(struct call *call, lua_State *thread, struct budget *b, int status)
 {
-    if (status != LUA_OK && !b->ended)
+    if (status != LUA_OK && !b->ended) {
         take_failure(call, thread, status);
+        lua_closethread(thread, call->vm->main);
+    }
     if (b->ended)
         take_end(call, thread, b->ended);
-    enum budget_end before = b->ended;
-    if (status != LUA_OK)
-        lua_closethread(thread, call->vm->main);
-    if (b->ended != before)
-        take_end(call, thread, b->ended);
-    lua_sethook(thread, NULL, 0, 0);
 }
 
 void call_run(struct vm *vm, struct call *call)
@@ -188,16 +187,32 @@ void call_run(struct vm *vm, struct call *call)
     vm->current = call;
     lua_pushcfunction(thread, enter);
     lua_pushlightuserdata(thread, call);
+    call->budget = &budget;
     budget_enter(&budget, thread);
+    if (call->cancelled)
+        budget_stop(BUDGET_CANCELLED);
     int status = lua_resume(thread, vm->main, 1, &results);
     if (status != LUA_OK || budget.ended)
         clean_up(call, thread, &budget, status);
     budget_leave(&budget);
-    lua_settop(thread, 0);
+    call->budget = NULL;
+    lua_sethook(thread, NULL, 0, 0);
     if (call->raised_text)
         value_forget_raised(vm->main, call);
     vm->current = outer;
+    if (budget.ended) {
+        luaL_unref(vm->main, LUA_REGISTRYINDEX, ref); /* not to be used again */
+        return;
+    }
+    lua_settop(thread, 0);
     give_thread(vm, thread, ref);
+}
+
+void call_cancel(struct call *call)
+{
+    call->cancelled = true;
+    if (call->budget && !call->budget->ended)
+        call->budget->ended = BUDGET_CANCELLED;
 }
 
 bool call_goes_on(void)

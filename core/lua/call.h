@@ -51,8 +51,11 @@ enum call_outcome {
     CALL_MEMORY,     /* the generation's memory account is used up */
     CALL_CPU,        /* its CPU time is used up; message and traceback */
     CALL_DEADLINE,   /* its time is used up; message and traceback */
-    CALL_CANCELLED,  /* the host ended it */
+    CALL_CANCELLED,  /* call_cancel */
 };
+
+struct binding_call;
+struct budget;
 
 struct call {
     const struct capability *capability;
@@ -62,6 +65,7 @@ struct call {
     struct contract_offences *offences; /* the caller's, cleared by call_run */
     int64_t cpu_ns;                     /* CPU time it may take; 0: no limit */
     int64_t deadline;                   /* monotonic ns; 0: none */
+    struct binding_call *bindings;      /* of the caller, for its bindings; NULL: none */
 
     /* the outcome */
     enum call_outcome outcome;
@@ -73,7 +77,9 @@ struct call {
     /* used by lua/ while it runs */
     struct vm *vm;
     uint64_t serial;
+    bool cancelled;
     struct lua_State *thread;
+    struct budget *budget;   /* NULL: it does not run */
     const char *raised_text; /* value_raise's last message, to know it again; never read through */
     int raised_code;
 };
@@ -83,6 +89,9 @@ struct call {
  * other calls of the VM may run meanwhile.
  */
 void call_run(struct vm *vm, struct call *call);
+
+/* Ends it: when it goes on, or, where it has not begun, at once when it does. */
+void call_cancel(struct call *call);
 
 /*
  * For C code that takes long inside a call: may suspend the fiber. False: the call has ended, and

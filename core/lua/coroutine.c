@@ -56,7 +56,9 @@ static int resume(lua_State *L, lua_State *co, int count)
     int status = lua_resume(co, L, count, &results);
     budget_switch(before);
     if (status != LUA_OK && status != LUA_YIELD) {
+        thread_set_ended(co); /* it may be: whatever is raised next is the end of the call then */
         budget_rethrow(L, status);
+        thread_set_alive(co);
         lua_xmove(co, L, 1);
         return -1;
     }
@@ -72,12 +74,18 @@ static int resume(lua_State *L, lua_State *co, int count)
 /* Closes it; false: an error is on top of L. */
 static bool close_thread(lua_State *L, lua_State *co)
 {
+    if (thread_is_ended(co)) {
+        lua_pushliteral(L, "its call was ended in this coroutine");
+        return false;
+    }
     lua_State *before = budget_switch(co);
     int status = lua_closethread(co, L);
     budget_switch(before);
     if (status == LUA_OK)
         return true;
+    thread_set_ended(co);
     budget_rethrow(L, status);
+    thread_set_alive(co);
     lua_xmove(co, L, 1);
     return false;
 }

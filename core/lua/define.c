@@ -143,9 +143,10 @@ static int read_needs(struct definition_reader *r, int index)
 
 static int read_limits(struct definition_reader *r, int index)
 {
-    static const char *const known[] = {"cpu_ms", "wall_ms", "memory_mb", NULL};
+    static const char *const known[] = {"cpu_ms", "wall_ms", "memory_mb", "concurrency", NULL};
     struct plugin_limits *limits = &r->definition->limits;
-    *limits = (struct plugin_limits){.cpu_ms = 100, .wall_ms = 5000, .memory_mb = 64};
+    *limits =
+        (struct plugin_limits){.cpu_ms = 100, .wall_ms = 5000, .memory_mb = 64, .concurrency = 64};
     lua_pushliteral(r->L, "limits");
     int type = lua_rawget(r->L, index);
     int rc = 0;
@@ -154,7 +155,8 @@ static int read_limits(struct definition_reader *r, int index)
         (void)((rc = refuse_unknown(r, table, known)) ||
                (rc = read_integer(r, table, "cpu_ms", 1, 60000, &limits->cpu_ms)) ||
                (rc = read_integer(r, table, "wall_ms", 1, 600000, &limits->wall_ms)) ||
-               (rc = read_integer(r, table, "memory_mb", 1, 4096, &limits->memory_mb)));
+               (rc = read_integer(r, table, "memory_mb", 1, 4096, &limits->memory_mb)) ||
+               (rc = read_integer(r, table, "concurrency", 1, 1000, &limits->concurrency)));
     } else if (type != LUA_TNIL) {
         rc = refuse(r, "'limits' must be a table, got %s", luaL_typename(r->L, -1));
     }

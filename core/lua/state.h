@@ -30,10 +30,29 @@ struct vm {
     int cycles;               /* of such, since something was allocated */
 };
 
-/* Every lua_State of a VM carries it in its extra space (new coroutines inherit the bytes). */
+/* Every lua_State of a VM carries it in its extra space (new coroutines inherit the main one's). */
 static inline struct vm *vm_of(lua_State *L)
 {
-    return *(struct vm **)lua_getextraspace(L);
+    return (struct vm *)(*(uintptr_t *)lua_getextraspace(L) & ~(uintptr_t)1);
+}
+
+/*
+ * The end of a call was raised in this coroutine's hook. Lua calls no hook in it any more, so
+ * nothing may run in it: not even its pending __close functions.
+ */
+static inline void thread_set_ended(lua_State *L)
+{
+    *(uintptr_t *)lua_getextraspace(L) |= 1;
+}
+
+static inline void thread_set_alive(lua_State *L)
+{
+    *(uintptr_t *)lua_getextraspace(L) &= ~(uintptr_t)1;
+}
+
+static inline bool thread_is_ended(lua_State *L)
+{
+    return *(uintptr_t *)lua_getextraspace(L) & 1;
 }
 
 static inline void vm_set_current(struct vm *vm, struct call *call)

@@ -12,6 +12,7 @@
 
 #include "base/map.h"
 #include "http/router.h"
+#include "lua/scheduler.h"
 #include "plugin/generation.h"
 
 struct plugin {
@@ -23,6 +24,7 @@ struct plugin {
     struct store *store;         /* opened when first needed */
     int home;                    /* the worker that writes its database */
     bool is_home;                /* … is this one */
+    struct share share;          /* of the worker's time */
     bool touched;                /* may hold a snapshot; in the catalogue's list of such */
     struct plugin *next_touched;
 };

@@ -203,6 +203,13 @@ static bool may_be_forged(const struct http_request *r)
     return type.len < json.len || !text_equal_nocase(start, json);
 }
 
+static void on_done(void *user, uint32_t id, const struct answer *answer,
+                    const struct call_origin *origin)
+{
+    (void)id;
+    respond(user, answer, origin->generation, origin->trace_id, NULL);
+}
+
 void dispatch_request(void *user, struct http_exchange *x)
 {
     struct request r;
@@ -233,14 +240,13 @@ void dispatch_request(void *user, struct http_exchange *x)
         forward(&r, &in);
         return;
     }
-    struct generation *g = r.target.plugin->serving;
-    struct answer answer;
-    r.origin.generation = text_of(g->label);
-    catalogue_touch(r.dispatcher->catalogue, r.target.plugin);
-    generation_ref(g);
-    execute(r.dispatcher->executor, g, r.target.capability, &in, &r.origin, &answer);
-    respond(x, &answer, r.origin.generation, r.origin.trace_id, NULL);
-    generation_unref(g);
+    execute(r.dispatcher->executor, &(struct execution){.plugin = r.target.plugin,
+                                                        .generation = r.target.plugin->serving,
+                                                        .capability = r.target.capability,
+                                                        .in = &in,
+                                                        .origin = &r.origin,
+                                                        .done = on_done,
+                                                        .user = x});
 }
 
 void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation,

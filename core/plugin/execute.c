@@ -1,192 +1,59 @@
 #include "plugin/execute.h"
 
-#include "base/log.h"
-#include "http/problem.h"
+#include "base/clock.h"
+#include "lua/scheduler.h"
 
-enum { MEMBERS_MAX = 8, KEEP_BYTES = 1024 * 1024 };
+#include <stdlib.h>
 
-struct problem {
-    struct http_problem problem;
-    struct http_problem_member members[MEMBERS_MAX];
+enum { KEEP_BYTES = 1024 * 1024, IDLE_MAX = 64 };
+
+/* One call. It outlives the frame that asked for it. */
+struct running {
+    struct task task; /* first */
+    struct executor *executor;
+    struct running *next, *previous; /* in the executor's list */
+    struct plugin *plugin;
+    struct generation *generation;
+    struct call call;
+    struct call_origin origin;
+    struct binding_call bindings;
+    struct buffer out, body, message, copies;
+    struct contract_offences offences;
+    struct answer answer;
+    execute_done done; /* NULL: nobody waits for it */
+    void *user;
+    uint32_t id;
 };
 
-void executor_init(struct executor *e)
+int executor_init(struct executor *e, struct loop *loop, struct catalogue *catalogue)
 {
-    buffer_init(&e->out);
-    buffer_init(&e->body);
-    buffer_init(&e->message);
-    contract_offences_init(&e->offences);
-    e->show_internals = false;
+    *e = (struct executor){.loop = loop, .catalogue = catalogue};
+    buffer_init(&e->problem);
+    e->scheduler = scheduler_new(loop);
+    return e->scheduler ? 0 : PN_ENOMEM;
 }
 
-void executor_release(struct executor *e)
+static struct running *running_new(void)
 {
-    buffer_release(&e->out);
-    buffer_release(&e->body);
-    buffer_release(&e->message);
-    contract_offences_release(&e->offences);
+    struct running *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    buffer_init(&r->out);
+    buffer_init(&r->body);
+    buffer_init(&r->message);
+    buffer_init(&r->copies);
+    contract_offences_init(&r->offences);
+    return r;
 }
 
-static void add(struct problem *p, struct text name, struct text value, bool is_json)
+static void running_free(struct running *r)
 {
-    if (value.len && p->problem.member_count < MEMBERS_MAX)
-        p->members[p->problem.member_count++] = (struct http_problem_member){name, value, is_json};
-}
-
-static void begin_problem(struct problem *p, int status, struct text code, struct text detail,
-                          struct text capability, const struct call_origin *origin)
-{
-    *p = (struct problem){.problem = {.status = status, .detail = detail}};
-    p->problem.members = p->members;
-    add(p, TEXT("code"), code, false);
-    add(p, TEXT("capability"), capability, false);
-    add(p, TEXT("generation"), origin->generation, false);
-    add(p, TEXT("trace_id"), origin->trace_id, false);
-}
-
-static void finish_problem(struct executor *e, struct problem *p, struct answer *out)
-{
-    buffer_clear(&e->body);
-    http_problem_write(&e->body, &p->problem);
-    *out = (struct answer){p->problem.status, true, buffer_text(&e->body)};
-}
-
-void execute_problem(struct executor *e, int status, const char *code, struct text detail,
-                     struct text capability, const struct call_origin *origin, struct answer *out)
-{
-    struct problem p;
-    begin_problem(&p, status, text_of(code), detail, capability, origin);
-    finish_problem(e, &p, out);
-}
-
-static void log_failure(const struct executor *e, const struct call *call, const char *what)
-{
-    struct text message = {buffer_text(&e->message).data,
-                           call->message_len ? call->message_len : e->message.len};
-    struct text traceback = {NULL, 0};
-    if (call->message_len && e->message.len > call->message_len)
-        traceback = (struct text){e->message.data + call->message_len + 1,
-                                  e->message.len - call->message_len - 1};
-    LOG(LOG_ERROR, what, LOG_TEXT("capability", call->capability->address),
-        LOG_TEXT("generation", call->origin->generation),
-        LOG_TEXT("trace_id", call->origin->trace_id), LOG_TEXT("error", message),
-        LOG_TEXT("traceback", traceback));
-}
-
-/* Bracketed list of offences, in e->out. */
-static struct text offence_list(struct executor *e)
-{
-    buffer_clear(&e->out);
-    buffer_append_char(&e->out, '[');
-    buffer_append_text(&e->out, buffer_text(&e->offences.list));
-    buffer_append_char(&e->out, ']');
-    return buffer_text(&e->out);
-}
-
-static void answer_error(struct executor *e, const struct call *call, struct answer *out)
-{
-    static const struct {
-        int code, status;
-        const char *name, *detail;
-    } known[] = {
-        {PN_EFULL, 507, "storage_full", "there is no room to store this"},
-        {PN_EBUSY, 503, "retry", "the database is busy"},
-        {PN_ETIMEOUT, 504, "deadline", "the call took too long"},
-        {PN_ENOTFOUND, 503, "retry", "the database is not ready yet"},
-    };
-    struct problem p;
-    int status = 500;
-    const char *name = "internal", *detail = "the capability failed";
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (known[i].code != call->code)
-            continue;
-        status = known[i].status;
-        name = known[i].name;
-        detail = known[i].detail;
-    }
-    log_failure(e, call, "call failed");
-    struct text shown = e->show_internals ? buffer_text(&e->message) : text_of(detail);
-    begin_problem(&p, status, text_of(name), shown, call->capability->address, call->origin);
-    finish_problem(e, &p, out);
-}
-
-static void answer_failed(struct executor *e, const struct call *call, struct answer *out)
-{
-    struct problem p;
-    begin_problem(&p, call->failure->status, call->failure->code, (struct text){NULL, 0},
-                  call->capability->address, call->origin);
-    add(&p, TEXT("details"), buffer_text(&e->out), true);
-    finish_problem(e, &p, out);
-}
-
-static void answer_bad_input(struct executor *e, const struct call *call, struct answer *out)
-{
-    struct problem p;
-    begin_problem(&p, 400, TEXT("contract_input"), TEXT("the input does not fit the contract"),
-                  call->capability->address, call->origin);
-    add(&p, TEXT("errors"), offence_list(e), true);
-    finish_problem(e, &p, out);
-}
-
-static void answer_bad_output(struct executor *e, const struct call *call, struct answer *out)
-{
-    struct problem p;
-    buffer_clear(&e->message);
-    buffer_append_text(&e->message, buffer_text(&e->offences.list));
-    log_failure(e, call, "output does not fit the contract");
-    begin_problem(&p, 500, TEXT("contract_output"),
-                  TEXT("the capability's answer does not fit its contract"),
-                  call->capability->address, call->origin);
-    if (e->show_internals)
-        add(&p, TEXT("errors"), offence_list(e), true);
-    finish_problem(e, &p, out);
-}
-
-static void answer_memory(struct executor *e, const struct call *call, struct answer *out)
-{
-    log_failure(e, call, "memory limit");
-    execute_problem(e, 500, "memory_limit", TEXT("the capability used more memory than it may"),
-                    call->capability->address, call->origin, out);
-}
-
-static void answer(struct executor *e, const struct call *call, struct answer *out)
-{
-    switch (call->outcome) {
-    case CALL_OK:
-        *out = (struct answer){call->capability->output ? 200 : 204, false, buffer_text(&e->out)};
-        return;
-    case CALL_BAD_JSON:
-        execute_problem(e, 400, "invalid_json", buffer_text(&e->message), call->capability->address,
-                        call->origin, out);
-        return;
-    case CALL_BAD_INPUT:
-        answer_bad_input(e, call, out);
-        return;
-    case CALL_FAILED:
-        answer_failed(e, call, out);
-        return;
-    case CALL_BAD_OUTPUT:
-        answer_bad_output(e, call, out);
-        return;
-    case CALL_MEMORY:
-        answer_memory(e, call, out);
-        return;
-    default:
-        answer_error(e, call, out);
-    }
-}
-
-/* What the bindings could not make durable must not be answered as done. */
-static void finish_bindings(struct executor *e, struct generation *g, struct call *call)
-{
-    struct pn_error err;
-    if (bindings_finish(&g->scope, call->outcome == CALL_OK, &err) == 0)
-        return;
-    call->outcome = CALL_ERROR;
-    call->code = err.code;
-    buffer_clear(&e->message);
-    buffer_append_string(&e->message, err.message);
-    call->message_len = e->message.len;
+    buffer_release(&r->out);
+    buffer_release(&r->body);
+    buffer_release(&r->message);
+    buffer_release(&r->copies);
+    contract_offences_release(&r->offences);
+    free(r);
 }
 
 /* One huge answer must not be paid for until the worker ends. */
@@ -196,24 +63,252 @@ static void shrink(struct buffer *b)
         buffer_release(b);
 }
 
-void execute(struct executor *e, struct generation *g, const struct capability *capability,
-             const struct call_input *in, const struct call_origin *origin, struct answer *out)
+static struct running *take(struct executor *e)
 {
-    struct call call = {.capability = capability,
-                        .in = *in,
-                        .origin = origin,
-                        .out = &e->out,
-                        .offences = &e->offences,
-                        .message = &e->message};
-    shrink(&e->out);
-    shrink(&e->body);
-    shrink(&e->message);
-    generation_ref(g);
-    call_run(g->vm, &call);
-    finish_bindings(e, g, &call);
+    struct running *r = e->idle;
+    if (r) {
+        e->idle = r->next;
+        e->idle_count--;
+    } else {
+        r = running_new();
+        if (!r)
+            return NULL;
+    }
+    r->executor = e;
+    r->previous = NULL;
+    r->next = e->calls;
+    if (e->calls)
+        e->calls->previous = r;
+    e->calls = r;
+    return r;
+}
+
+static void give(struct executor *e, struct running *r)
+{
+    if (r->next)
+        r->next->previous = r->previous;
+    if (r->previous)
+        r->previous->next = r->next;
+    else
+        e->calls = r->next;
+    if (e->idle_count == IDLE_MAX) {
+        running_free(r);
+        return;
+    }
+    shrink(&r->out);
+    shrink(&r->body);
+    shrink(&r->message);
+    shrink(&r->copies);
+    r->next = e->idle;
+    e->idle = r;
+    e->idle_count++;
+}
+
+/* The copy; its bytes were reserved. */
+static struct text copy_text(struct running *r, struct text t)
+{
+    if (!t.data)
+        return t;
+    struct text copy = {r->copies.data + r->copies.len, t.len};
+    buffer_append(&r->copies, t.data, t.len);
+    return copy;
+}
+
+static size_t size_of_copies(const struct execution *x)
+{
+    size_t size = x->origin->trace_id.len;
+    for (size_t i = 0; i < x->in->parameter_count; i++)
+        size += sizeof *x->in->parameters + x->in->parameters[i].name.len +
+                x->in->parameters[i].value.len;
+    if (!x->copy)
+        return size;
+    for (size_t i = 0; i < x->origin->header_count; i++)
+        size += sizeof *x->origin->headers + x->origin->headers[i].name.len +
+                x->origin->headers[i].value.len;
+    return size + x->in->body.len + x->origin->method.len + x->origin->path.len +
+           x->origin->query.len;
+}
+
+/* Pairs of a name and a value: parameters and headers alike. First, where they are aligned. */
+static void *copy_pairs(struct running *r, const void *pairs, size_t count, size_t size)
+{
+    void *copy = r->copies.data + r->copies.len;
+    buffer_append(&r->copies, pairs, count * size);
+    return copy;
+}
+
+static bool copy_request(struct running *r, const struct execution *x)
+{
+    buffer_clear(&r->copies);
+    r->call.in = *x->in;
+    r->origin = *x->origin;
+    r->origin.generation = text_of(x->generation->label);
+    if (!buffer_reserve(&r->copies, size_of_copies(x) + 1))
+        return false;
+    struct call_parameter *parameters =
+        copy_pairs(r, x->in->parameters, x->in->parameter_count, sizeof *parameters);
+    struct call_header *headers = NULL;
+    if (x->copy)
+        headers = copy_pairs(r, x->origin->headers, x->origin->header_count, sizeof *headers);
+    for (size_t i = 0; i < x->in->parameter_count; i++) {
+        parameters[i].name = copy_text(r, parameters[i].name);
+        parameters[i].value = copy_text(r, parameters[i].value);
+    }
+    r->call.in.parameters = parameters;
+    r->origin.trace_id = copy_text(r, x->origin->trace_id);
+    if (!x->copy)
+        return true;
+    for (size_t i = 0; i < x->origin->header_count; i++) {
+        headers[i].name = copy_text(r, headers[i].name);
+        headers[i].value = copy_text(r, headers[i].value);
+    }
+    r->origin.headers = headers;
+    r->call.in.body = copy_text(r, x->in->body);
+    r->origin.method = copy_text(r, x->origin->method);
+    r->origin.path = copy_text(r, x->origin->path);
+    r->origin.query = copy_text(r, x->origin->query);
+    return true;
+}
+
+/* What the bindings could not make durable must not be answered as done. */
+static void finish_bindings(struct running *r)
+{
+    struct pn_error err;
+    struct call *call = &r->call;
+    if (bindings_finish(&r->bindings, call->outcome == CALL_OK, &err) == 0)
+        return;
+    call->outcome = CALL_ERROR;
+    call->code = err.code;
+    buffer_clear(&r->message);
+    buffer_append_string(&r->message, err.message);
+    call->message_len = r->message.len;
+}
+
+static bool is_error(enum call_outcome outcome)
+{
+    return outcome != CALL_OK && outcome != CALL_FAILED && outcome != CALL_BAD_JSON &&
+           outcome != CALL_BAD_INPUT;
+}
+
+static void run(struct task *t)
+{
+    struct running *r = (struct running *)t;
+    struct generation *g = r->generation;
+    catalogue_touch(r->executor->catalogue, r->plugin);
+    bindings_begin(&r->bindings, &g->scope);
+    call_run(g->vm, &r->call);
+    finish_bindings(r);
     g->calls++;
-    g->errors += call.outcome == CALL_ERROR || call.outcome == CALL_BAD_OUTPUT ||
-                 call.outcome == CALL_MEMORY;
-    answer(e, &call, out);
+    g->errors += is_error(r->call.outcome);
+    answer_call(&r->call, r->executor->show_internals, &r->body, &r->answer);
+}
+
+static void leave(struct task *t)
+{
+    struct running *r = (struct running *)t;
+    bindings_suspend(&r->bindings);
+}
+
+static void resume(struct task *t)
+{
+    struct running *r = (struct running *)t;
+    catalogue_touch(r->executor->catalogue, r->plugin);
+    bindings_resume(&r->bindings);
+}
+
+static void ended(struct task *t)
+{
+    struct running *r = (struct running *)t;
+    struct executor *e = r->executor;
+    struct generation *g = r->generation;
+    if (r->done)
+        r->done(r->user, r->id, &r->answer, &r->origin);
+    give(e, r);
     generation_unref(g);
+}
+
+static void refuse(struct executor *e, const struct execution *x, const char *detail)
+{
+    struct answer answer;
+    struct call_origin origin = *x->origin;
+    origin.generation = text_of(x->generation->label);
+    execute_problem(e, 503, "overloaded", text_of(detail), x->capability->address, &origin,
+                    &answer);
+    x->done(x->user, x->id, &answer, &origin);
+}
+
+static void fill(struct running *r, const struct execution *x)
+{
+    const struct plugin_limits *limits = &x->generation->definition.limits;
+    r->task = (struct task){.run = run,
+                            .leave = leave,
+                            .resume = resume,
+                            .ended = ended,
+                            .exclusive = x->capability->kind == CAPABILITY_COMMAND};
+    r->plugin = x->plugin;
+    r->generation = generation_ref(x->generation);
+    r->call = (struct call){.capability = x->capability,
+                            .origin = &r->origin,
+                            .out = &r->out,
+                            .offences = &r->offences,
+                            .message = &r->message,
+                            .bindings = &r->bindings,
+                            .cpu_ns = limits->cpu_ms * NS_PER_MS,
+                            .deadline = loop_now(r->executor->loop) + limits->wall_ms * NS_PER_MS};
+    r->done = x->done;
+    r->user = x->user;
+    r->id = x->id;
+}
+
+void execute(struct executor *e, const struct execution *x)
+{
+    const struct plugin_limits *limits = &x->generation->definition.limits;
+    struct share *share = &x->plugin->share;
+    struct running *r = take(e);
+    if (!r) {
+        refuse(e, x, "the worker is out of memory");
+        return;
+    }
+    fill(r, x);
+    share->concurrency = (unsigned)limits->concurrency;
+    share->backlog = share->concurrency * BACKLOG_PER_RUNNING;
+    bool copied = copy_request(r, x);
+    if (copied && scheduler_start(e->scheduler, share, &r->task))
+        return;
+    generation_unref(r->generation);
+    give(e, r);
+    refuse(e, x,
+           copied ? "too many calls of this plugin are waiting (limits.concurrency)"
+                  : "the worker is out of memory");
+}
+
+void execute_forget(struct executor *e, const void *user)
+{
+    for (struct running *r = e->calls; r; r = r->next)
+        if (r->user == user)
+            r->done = NULL;
+}
+
+void executor_release(struct executor *e)
+{
+    for (struct running *r = e->calls; r; r = r->next) {
+        r->done = NULL;
+        call_cancel(&r->call);
+        task_wake(&r->task);
+    }
+    if (e->scheduler)
+        scheduler_finish(e->scheduler);
+    while (e->idle) {
+        struct running *next = e->idle->next;
+        running_free(e->idle);
+        e->idle = next;
+    }
+    scheduler_free(e->scheduler);
+    buffer_release(&e->problem);
+}
+
+void execute_problem(struct executor *e, int status, const char *code, struct text detail,
+                     struct text capability, const struct call_origin *origin, struct answer *out)
+{
+    answer_problem(&e->problem, status, code, detail, capability, origin, out);
 }

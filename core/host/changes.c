@@ -1,0 +1,130 @@
+#include "host/changes.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+struct change {
+    struct task task; /* first */
+    struct changes *all;
+    struct change *next;
+    struct bus_peer *peer; /* NULL: it was lost */
+    enum bus_type type;
+    uint32_t id;
+    struct generation_spec spec;
+    int code;
+    struct pn_error err;
+};
+
+void changes_init(struct changes *c, struct catalogue *catalogue, struct scheduler *scheduler)
+{
+    *c = (struct changes){.catalogue = catalogue,
+                          .scheduler = scheduler,
+                          .share = {.concurrency = UINT_MAX, .backlog = UINT_MAX}};
+}
+
+static bool read_spec(struct text payload, struct generation_spec *spec)
+{
+    struct text plugin, hash;
+    uint32_t number;
+    if (!bus_get_text(&payload, &plugin) || !bus_get_number(&payload, &number) ||
+        !bus_get_text(&payload, &hash) || plugin.len >= sizeof spec->plugin ||
+        hash.len >= sizeof spec->hash)
+        return false;
+    *spec = (struct generation_spec){.number = number};
+    memcpy(spec->plugin, plugin.data, plugin.len);
+    memcpy(spec->hash, hash.data, hash.len);
+    return true;
+}
+
+static void run(struct task *t)
+{
+    struct change *change = (struct change *)t;
+    struct catalogue *c = change->all->catalogue;
+    const struct generation_spec *spec = &change->spec;
+    int applied;
+    if (change->all->began)
+        change->all->began(change->all->user, change->type);
+    switch (change->type) {
+    case BUS_PREPARE:
+        change->code = catalogue_prepare(c, spec, &change->err);
+        return;
+    case BUS_MIGRATE:
+        change->code = catalogue_migrate(c, spec, &applied, &change->err);
+        return;
+    case BUS_PUBLISH:
+        change->code = catalogue_publish(c, spec, &change->err);
+        return;
+    case BUS_RETIRE:
+        change->code = catalogue_retire(c, text_of(spec->plugin), &change->err);
+        return;
+    default:
+        catalogue_discard(c, text_of(spec->plugin));
+    }
+}
+
+static void reply(struct bus_peer *peer, uint32_t id, int code, const char *message)
+{
+    struct buffer *out = bus_begin(peer, BUS_REPLY, id);
+    bus_put_number(out, (uint32_t)-code);
+    bus_put_text(out, text_of(code == 0 ? "" : message));
+    bus_end(peer);
+}
+
+static void ended(struct task *t)
+{
+    struct change *change = (struct change *)t, **at = &change->all->list;
+    while (*at != change)
+        at = &(*at)->next;
+    *at = change->next;
+    if (change->peer)
+        reply(change->peer, change->id, change->code, change->err.message);
+    else
+        catalogue_discard(change->all->catalogue, text_of(change->spec.plugin));
+    free(change);
+}
+
+/* A migration takes its turn among the plugin's commands, all else with the host's own. */
+static struct share *share_of(struct changes *c, const struct change *change)
+{
+    struct plugin *p = change->type == BUS_MIGRATE
+                           ? catalogue_plugin(c->catalogue, text_of(change->spec.plugin))
+                           : NULL;
+    return p && p->share.concurrency ? &p->share : &c->share;
+}
+
+void changes_take(struct changes *c, struct bus_peer *peer, enum bus_type type, uint32_t id,
+                  struct text payload)
+{
+    struct change *change = calloc(1, sizeof *change);
+    if (!change) {
+        reply(peer, id, PN_ENOMEM, "out of memory");
+        return;
+    }
+    change->task = (struct task){.run = run, .ended = ended, .exclusive = type == BUS_MIGRATE};
+    change->all = c;
+    change->peer = peer;
+    change->type = type;
+    change->id = id;
+    if (!read_spec(payload, &change->spec)) {
+        free(change);
+        reply(peer, id, PN_EINVAL, "the request is malformed");
+        return;
+    }
+    change->next = c->list;
+    c->list = change;
+    if (scheduler_start(c->scheduler, share_of(c, change), &change->task))
+        return;
+    c->list = change->next;
+    free(change);
+    reply(peer, id, PN_ENOMEM, "the worker is too busy, or out of memory");
+}
+
+void changes_lose(struct changes *c, const struct bus_peer *peer)
+{
+    struct plugin *p;
+    for (struct change *change = c->list; change; change = change->next)
+        if (change->peer == peer)
+            change->peer = NULL;
+    for (size_t at = 0; (p = catalogue_next(c->catalogue, &at));)
+        catalogue_discard(c->catalogue, text_of(p->name));
+}
