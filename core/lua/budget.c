@@ -17,6 +17,7 @@ enum {
     TICK_NS = 500 * 1000,
     SLICE_NS = 500 * 1000, /* after the tick that saw it first: 0.5 to 1 ms in all */
     IDLE_TICKS = 4,        /* without any Lua, and the timer rests */
+    REARM_TICKS = 16,
 };
 
 volatile sig_atomic_t budget_attention;
@@ -31,6 +32,7 @@ static struct {
     volatile uint32_t seen;  /* the one that the last tick saw */
     volatile int64_t seen_cpu;
     volatile bool overdue;
+    lua_State *volatile hooked; /* armed since the slice began */
     volatile bool armed;
     volatile uint32_t idle, ticks;
     volatile uint64_t *volatile count_into;
@@ -85,7 +87,10 @@ static void on_tick(int number)
     } else if (now.overdue || clock_thread_cpu() - now.seen_cpu >= SLICE_NS) {
         now.overdue = true;
         budget_attention = 1;
-        arm_hook(now.running);
+        /* Arming walks the whole call stack: not again while the hook is on its way. */
+        if (now.hooked != now.running || now.ticks % REARM_TICKS == 0)
+            arm_hook(now.running);
+        now.hooked = now.running;
     }
     errno = saved;
 }
@@ -105,6 +110,7 @@ static void begin_slice(int64_t cpu)
 {
     now.slice_cpu = cpu;
     now.overdue = false;
+    now.hooked = NULL;
     now.slice = now.slice + 1;
     if (now.armed)
         return;

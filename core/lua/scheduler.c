@@ -197,7 +197,7 @@ void scheduler_free(struct scheduler *s)
 bool scheduler_start(struct scheduler *s, struct share *share, struct task *t)
 {
     bool full = share->running >= share->concurrency;
-    if (full && share->waits >= share->backlog)
+    if (share->running + share->waits >= (uint64_t)share->concurrency + share->backlog)
         return false;
     t->fiber = fiber_take();
     if (!t->fiber)

@@ -16,6 +16,7 @@
 struct bound {
     char directory[64], path[96];
     struct binding_scope scope;
+    struct binding_call call;
     struct value_object objects[BINDINGS_MAX];
 };
 
@@ -78,12 +79,14 @@ static inline int run_code(const char *name, const char *code)
         else
             buffer_printf(&body, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
     buffer_append_string(&body, "\"}");
+    bindings_begin(&bound.call, &bound.scope);
+    fx.bindings = &bound.call;
     enum call_outcome outcome = run_call(name, (struct call_input){.body = buffer_text(&body)});
     buffer_release(&body);
-    int rc = bindings_finish(&bound.scope, outcome == CALL_OK, &fx.err);
+    int rc = bindings_finish(&bound.call, outcome == CALL_OK, &fx.err);
     for (int i = 0; i < DB_CURSORS_MAX; i++)
-        assert_null(bound.scope.cursors[i]);
-    assert_false(bound.scope.transaction);
+        assert_null(bound.call.cursors[i]);
+    assert_false(bound.call.transaction);
     assert_false(store_in_transaction(bound.scope.store));
     store_snapshot_end(bound.scope.store);
     return rc != 0 ? rc : (int)outcome;

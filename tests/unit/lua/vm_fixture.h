@@ -34,6 +34,7 @@ struct fixture {
     struct contract_offences offences;
     struct call_origin origin;
     struct call call;
+    struct binding_call *bindings;
     /* the failing allocator */
     size_t allocations, fail_from, fail_to;
 };
@@ -167,7 +168,8 @@ static inline enum call_outcome run_call(const char *name, struct call_input in)
                             .origin = &fx.origin,
                             .out = &fx.out,
                             .offences = &fx.offences,
-                            .message = &fx.message};
+                            .message = &fx.message,
+                            .bindings = fx.bindings};
     call_run(fx.vm, &fx.call);
     assert_null(fx.vm->current);
     assert_int_equal(lua_gettop(fx.vm->main), 0);
