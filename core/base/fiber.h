@@ -11,7 +11,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#ifdef PINION_POISON
+enum { FIBER_STACK_SIZE = 8 * 1024 * 1024 }; /* sanitizers make larger frames */
+#else
 enum { FIBER_STACK_SIZE = 1024 * 1024 }; /* address space; pages are taken as they are touched */
+#endif
 
 struct fiber;
 
