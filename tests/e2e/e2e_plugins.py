@@ -6,9 +6,11 @@ local plugin = pinion.plugin {{ name = "{name}", version = "{version}", layer = 
 """
 
 
-def plugin(body, name="shop", version="1.0.0", needs=None):
+def plugin(body, name="shop", version="1.0.0", needs=None, limits=None):
     """init.lua of a plugin; `body` declares on `plugin` and may use `t`."""
     more = f", needs = {{ {', '.join(repr(n) for n in needs)} }}" if needs else ""
+    if limits:
+        more += f", limits = {{ {', '.join(f'{k} = {v}' for k, v in limits.items())} }}"
     return HEAD.format(name=name, version=version,
         more=more.replace("'", '"')) + body + "\nreturn plugin\n"
 
