@@ -20,6 +20,7 @@ enum bus_type {
     BUS_REPLY,  /* worker → control: code, message */
     BUS_CALL,   /* worker → home: host/forward.h */
     BUS_ANSWER, /* home → worker */
+    BUS_RENEW,  /* of the worker itself, never sent: host/changes.h */
 };
 
 enum { BUS_FRAME_MAX = 64 * 1024 * 1024 };

@@ -1,5 +1,7 @@
 #include "host/changes.h"
 
+#include "base/log.h"
+
 #include <limits.h>
 #include <stdlib.h>
 
@@ -36,6 +38,23 @@ static bool read_spec(struct text payload, struct generation_spec *spec)
     return true;
 }
 
+static void watch(const struct change *change)
+{
+    witness_change(change->all->witness,
+                   change->type == BUS_MIGRATE ? WITNESS_MIGRATION : WITNESS_LOAD, &change->spec);
+}
+
+static void renew(struct change *change)
+{
+    change->code = catalogue_renew(change->all->catalogue, &change->spec, &change->err);
+    if (change->code == 0)
+        LOG(LOG_WARN, "a generation has outgrown its memory, and begins anew",
+            LOG_STRING("plugin", change->spec.plugin), LOG_INT("generation", change->spec.number));
+    else
+        LOG(LOG_ERROR, "a generation that has outgrown its memory cannot begin anew",
+            LOG_STRING("plugin", change->spec.plugin), LOG_STRING("error", change->err.message));
+}
+
 static void run(struct task *t)
 {
     struct change *change = (struct change *)t;
@@ -44,6 +63,7 @@ static void run(struct task *t)
     int applied;
     if (change->all->began)
         change->all->began(change->all->user, change->type);
+    watch(change);
     switch (change->type) {
     case BUS_PREPARE:
         change->code = catalogue_prepare(c, spec, &change->err);
@@ -53,6 +73,9 @@ static void run(struct task *t)
         return;
     case BUS_PUBLISH:
         change->code = catalogue_publish(c, spec, &change->err);
+        return;
+    case BUS_RENEW:
+        renew(change);
         return;
     case BUS_RETIRE:
         change->code = catalogue_retire(c, text_of(spec->plugin), &change->err);
@@ -70,15 +93,26 @@ static void reply(struct bus_peer *peer, uint32_t id, int code, const char *mess
     bus_end(peer);
 }
 
+static void leave(struct task *t)
+{
+    witness_clear(((struct change *)t)->all->witness);
+}
+
+static void resume(struct task *t)
+{
+    watch((struct change *)t);
+}
+
 static void ended(struct task *t)
 {
     struct change *change = (struct change *)t, **at = &change->all->list;
+    witness_clear(change->all->witness);
     while (*at != change)
         at = &(*at)->next;
     *at = change->next;
     if (change->peer)
         reply(change->peer, change->id, change->code, change->err.message);
-    else
+    else if (change->type != BUS_RENEW)
         catalogue_discard(change->all->catalogue, text_of(change->spec.plugin));
     free(change);
 }
@@ -92,31 +126,61 @@ static struct share *share_of(struct changes *c, const struct change *change)
     return p && p->share.concurrency ? &p->share : &c->share;
 }
 
+static struct change *change_new(struct changes *c, enum bus_type type)
+{
+    struct change *change = calloc(1, sizeof *change);
+    if (!change)
+        return NULL;
+    change->task = (struct task){.run = run,
+                                 .leave = leave,
+                                 .resume = resume,
+                                 .ended = ended,
+                                 .exclusive = type == BUS_MIGRATE};
+    change->all = c;
+    change->type = type;
+    return change;
+}
+
+static bool begin(struct changes *c, struct change *change)
+{
+    change->next = c->list;
+    c->list = change;
+    if (scheduler_start(c->scheduler, share_of(c, change), &change->task))
+        return true;
+    c->list = change->next;
+    free(change);
+    return false;
+}
+
 void changes_take(struct changes *c, struct bus_peer *peer, enum bus_type type, uint32_t id,
                   struct text payload)
 {
-    struct change *change = calloc(1, sizeof *change);
+    struct change *change = change_new(c, type);
     if (!change) {
         reply(peer, id, PN_ENOMEM, "out of memory");
         return;
     }
-    change->task = (struct task){.run = run, .ended = ended, .exclusive = type == BUS_MIGRATE};
-    change->all = c;
     change->peer = peer;
-    change->type = type;
     change->id = id;
     if (!read_spec(payload, &change->spec)) {
         free(change);
         reply(peer, id, PN_EINVAL, "the request is malformed");
         return;
     }
-    change->next = c->list;
-    c->list = change;
-    if (scheduler_start(c->scheduler, share_of(c, change), &change->task))
-        return;
-    c->list = change->next;
-    free(change);
-    reply(peer, id, PN_ENOMEM, "the worker is too busy, or out of memory");
+    if (!begin(c, change))
+        reply(peer, id, PN_ENOMEM, "the worker is too busy, or out of memory");
+}
+
+void changes_renew(struct changes *c, const struct generation_spec *spec)
+{
+    for (struct change *other = c->list; other; other = other->next)
+        if (other->type == BUS_RENEW && strcmp(other->spec.plugin, spec->plugin) == 0)
+            return;
+    struct change *change = change_new(c, BUS_RENEW);
+    if (!change)
+        return; /* asked again soon */
+    change->spec = *spec;
+    begin(c, change);
 }
 
 void changes_lose(struct changes *c, const struct bus_peer *peer)

@@ -24,7 +24,8 @@ struct control {
     struct links links;
     struct deployer *deployer;
     struct sources sources;
-    bool cannot_retire; /* the last deployment was a retirement that failed */
+    unsigned quarantine; /* its version when it was looked at */
+    bool cannot_retire;  /* the last deployment was a retirement that failed */
     struct watch *watch;
     struct http_server *http;
     struct admin admin;
@@ -34,7 +35,8 @@ static void log_report(const struct deploy_report *r)
 {
     const char *subject = r->directory[0] ? r->directory : r->plugin;
     if (r->code == 0 && r->label[0])
-        LOG(LOG_INFO, "live", LOG_STRING("generation", r->label), LOG_MS("took_ms", r->took));
+        LOG(LOG_INFO, r->directory[0] ? "live" : "the release before is live again",
+            LOG_STRING("generation", r->label), LOG_MS("took_ms", r->took));
     else if (r->code == 0)
         LOG(LOG_INFO, "retired", LOG_STRING("plugin", r->plugin));
     else if (r->code != PN_EEXIST)
@@ -210,9 +212,35 @@ static void on_idle(void *user)
         become_ready(c);
 }
 
+static bool is_quarantined(void *user, const struct generation_spec *spec)
+{
+    const struct control *c = user;
+    return quarantine_find(&c->host->slab->quarantine, spec, NULL);
+}
+
+/* What serves and is quarantined gives way to the release before, where there is one. */
+static void look_at_quarantine(struct control *c)
+{
+    struct pn_error err;
+    unsigned version = quarantine_version(&c->host->slab->quarantine);
+    const struct active *active = deployer_active(c->deployer);
+    if (version == c->quarantine)
+        return;
+    c->quarantine = version;
+    for (size_t i = 0; i < active->count; i++) {
+        const struct active_entry *e = &active->entries[i];
+        if (e->retired || !e->previous_hash[0] || !is_quarantined(c, &e->spec))
+            continue;
+        if (deployer_restore(c->deployer, e->spec.plugin, e->spec.hash, &err) != 0)
+            LOG(LOG_ERROR, "cannot go back to the release before",
+                LOG_STRING("plugin", e->spec.plugin), LOG_STRING("error", err.message));
+    }
+}
+
 static void on_heartbeat(void *user)
 {
     struct control *c = user;
+    look_at_quarantine(c);
     SLAB_SET(c->slot->heartbeat, loop_now(c->loop));
 }
 
@@ -251,6 +279,7 @@ static int start_deployer(struct control *c, struct pn_error *err)
         .done = on_deployed,
         .idle = on_idle,
         .owner = owner_of,
+        .is_quarantined = is_quarantined,
     };
     return deployer_new(&c->deployer, c->loop, &options, err);
 }

@@ -2,13 +2,14 @@
  * Slab: memory shared by all processes of a host; made by the supervisor before it forks.
  *
  * Each slot is written by its own process only (the supervisor writes `pid`, `started` and
- * `respawns`); everybody reads.
+ * `respawns`, and the quarantine); everybody reads.
  * Fields are read and written as single words with relaxed atomics: figures, not synchronisation.
  */
 #ifndef PINION_HOST_SLAB_H
 #define PINION_HOST_SLAB_H
 
 #include "host/config.h"
+#include "host/quarantine.h"
 
 #include <stdatomic.h>
 
@@ -22,6 +23,7 @@ struct slot {
     atomic_uint_least64_t respawns;
     atomic_uint_least64_t connections, accepted, requests, bad_requests, timeouts, gone;
     atomic_uint_least64_t lua_bytes; /* of all generations */
+    struct witness witness;          /* of a worker */
 };
 
 struct slab {
@@ -31,6 +33,7 @@ struct slab {
     _Atomic int64_t started_wall;
     atomic_int supervisor_pid;
     int workers;
+    struct quarantine quarantine;
     struct slot control;
     struct slot worker[CONFIG_WORKERS_MAX];
 };

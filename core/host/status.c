@@ -78,8 +78,19 @@ static void write_workers(struct buffer *out, const struct host *h)
     buffer_append_char(out, ']');
 }
 
-static void write_plugin(struct buffer *out, const struct active_entry *e)
+static void write_quarantine(struct buffer *out, bool *first, const struct blamed *b)
 {
+    json_write_string_member(out, first, TEXT("state"), TEXT("quarantined"));
+    write_time(out, first, TEXT("quarantined_at"), b->since);
+    json_write_string_member(out, first, TEXT("quarantined_in"),
+                             text_of(witness_what_name((int)b->what)));
+    json_write_string_member(out, first, TEXT("quarantined_for"), text_of(b->why));
+}
+
+static void write_plugin(struct buffer *out, const struct quarantine *q,
+                         const struct active_entry *e)
+{
+    struct blamed blamed;
     char label[GENERATION_LABEL_SIZE];
     bool first = true;
     snprintf(label, sizeof label, "%s@%s#%" PRId64, e->spec.plugin, e->version, e->spec.number);
@@ -87,19 +98,23 @@ static void write_plugin(struct buffer *out, const struct active_entry *e)
     json_write_string_member(out, &first, TEXT("name"), text_of(e->spec.plugin));
     json_write_string_member(out, &first, TEXT("version"), text_of(e->version));
     json_write_string_member(out, &first, TEXT("generation"), text_of(label));
-    json_write_string_member(out, &first, TEXT("state"),
-                             e->retired ? TEXT("retired") : TEXT("serving"));
+    if (!e->retired && quarantine_find(q, &e->spec, &blamed))
+        write_quarantine(out, &first, &blamed);
+    else
+        json_write_string_member(out, &first, TEXT("state"),
+                                 e->retired ? TEXT("retired") : TEXT("serving"));
     json_write_string_member(out, &first, TEXT("hash"), text_of(e->spec.hash));
     buffer_append_char(out, '}');
 }
 
-static void write_plugins(struct buffer *out, const struct active *active)
+static void write_plugins(struct buffer *out, const struct quarantine *q,
+                          const struct active *active)
 {
     buffer_append_char(out, '[');
     for (size_t i = 0; i < active->count; i++) {
         if (i)
             buffer_append_char(out, ',');
-        write_plugin(out, &active->entries[i]);
+        write_plugin(out, q, &active->entries[i]);
     }
     buffer_append_char(out, ']');
 }
@@ -153,7 +168,7 @@ void status_write(const struct host *h, const struct active *active, const struc
     json_write_member(out, &first, TEXT("workers"));
     write_workers(out, h);
     json_write_member(out, &first, TEXT("plugins"));
-    write_plugins(out, active);
+    write_plugins(out, &h->slab->quarantine, active);
     json_write_member(out, &first, TEXT("deploys"));
     write_deploys(out, sources);
     buffer_append_string(out, "}\n");

@@ -1,6 +1,7 @@
 #include "host/supervisor.h"
 
 #include "base/clock.h"
+#include "host/blame.h"
 #include "host/process.h"
 #include "host/status.h"
 
@@ -18,7 +19,8 @@ enum {
     LISTEN_BACKLOG = 1024,
     CHECK_MS = 50,
     PAUSE_MS = 500,        /* between two checks: this process did not run */
-    SETTLED_MS = 1000,     /* a child that lived this long was no failed start */
+    BLOCKED_MS = 1000,     /* past its deadline, and it will not come back */
+    SETTLED_MS = 5000,     /* a child that lived this long was no failed start */
     YOUNG_DEATHS_FREE = 4, /* this many in a row are replaced at once */
     BACKOFF_MS_FIRST = 50, /* after one more; doubles with each */
     BACKOFF_MS_MAX = 5000,
@@ -40,6 +42,7 @@ struct supervisor {
     struct child children[CONFIG_WORKERS_MAX + 1];
     int child_count;
     int signal_fd, lock_fd;
+    struct blame blame;
     sigset_t old_mask;
     int64_t stop_at; /* deadline of the drain; 0: not stopping */
     int64_t checked; /* when children were last looked at */
@@ -191,18 +194,6 @@ static void spawn_all(struct supervisor *s)
         spawn(s, &s->children[i]);
 }
 
-static void log_death(const struct child *c, int status)
-{
-    char name[24], how[48];
-    snprintf(name, sizeof name, c->worker < 0 ? "control" : "worker-%d", c->worker);
-    if (WIFSIGNALED(status))
-        snprintf(how, sizeof how, "signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
-    else
-        snprintf(how, sizeof how, "exit %d", WEXITSTATUS(status));
-    LOG(LOG_ERROR, "a process died", LOG_STRING("which", name), LOG_STRING("how", how),
-        LOG_STRING("why", c->killed ? "it did not come back to its loop" : "not known"));
-}
-
 /*
  * At once, unless it has died young several times in a row: then after a pause that doubles, so
  * that a broken start is no storm.
@@ -234,7 +225,9 @@ static void reap(struct supervisor *s)
             SLAB_SET(c->slot->state, SLOT_DOWN);
             if (s->stop_at)
                 continue;
-            log_death(c, status);
+            char name[24];
+            snprintf(name, sizeof name, c->worker < 0 ? "control" : "worker-%d", c->worker);
+            blame_death(&s->blame, s->host.slab, c->slot, name, status, c->killed);
             plan_respawn(c);
         }
     }
@@ -263,16 +256,24 @@ static void excuse_after_pause(struct supervisor *s, int64_t now)
     s->checked = now;
 }
 
+/* It has not been in its loop for long, or for a while past the deadline of the call it runs. */
+static bool is_stuck(const struct supervisor *s, const struct slot *slot, int64_t now)
+{
+    int64_t heartbeat = SLAB_GET(slot->heartbeat), deadline = SLAB_GET(slot->witness.deadline);
+    int64_t silent = now - (heartbeat > s->excused ? heartbeat : s->excused);
+    if (silent >= s->config.settings.stuck_ms * NS_PER_MS)
+        return true;
+    return SLAB_GET(slot->witness.what) == WITNESS_CALL && deadline &&
+           silent >= BLOCKED_MS * NS_PER_MS && now - deadline >= BLOCKED_MS * NS_PER_MS;
+}
+
 static void kill_stuck(struct supervisor *s)
 {
     int64_t now = clock_monotonic();
-    int64_t allowed = s->config.settings.stuck_ms * NS_PER_MS;
     excuse_after_pause(s, now);
-    if (now - s->excused < allowed)
-        return;
     for (int i = 0; i < s->child_count; i++) {
         struct child *c = &s->children[i];
-        if (!c->pid || c->killed || now - SLAB_GET(c->slot->heartbeat) < allowed)
+        if (!c->pid || c->killed || !is_stuck(s, c->slot, now))
             continue;
         c->killed = true;
         kill(c->pid, SIGKILL);
@@ -426,6 +427,7 @@ int supervisor_run(const struct host_config *config)
         LOG(LOG_ERROR, "cannot start", LOG_STRING("error", err.message));
         return 1;
     }
+    blame_init(&s.blame);
     spawn_all(&s);
     supervise(&s);
     end_children(&s);

@@ -7,6 +7,7 @@
  */
 #include "base/clock.h"
 #include "host/changes.h"
+#include "host/crash.h"
 #include "host/process.h"
 #include "host/relay.h"
 #include "net/listener.h"
@@ -16,7 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { REPORT_MS = 100, MIGRATE_MS_MAX = 20000 };
+enum { REPORT_MS = 100, MIGRATE_MS_MAX = 20000, OUTGROWN_CALLS = 8 };
 
 struct worker {
     const struct host *host;
@@ -34,6 +35,7 @@ struct worker {
     struct changes changes;
     struct dispatcher dispatcher;
     struct http_server *http;
+    unsigned quarantine; /* the version that the catalogue was judged by */
     bool starting;
 };
 
@@ -130,6 +132,17 @@ static void on_bus_connection(void *user, int fd)
     bus_peer_new(&w->bus, fd, &handlers, w);
 }
 
+/* What is still above its limit when nothing runs, or whose every call ends for want of memory. */
+static void renew_outgrown(struct worker *w, struct plugin *p)
+{
+    struct generation *g = p->serving;
+    bool idle = g->refs == 1 && g->calls; /* what loading alone leaves would come again */
+    if ((idle && vm_rest(g->vm)) || g->outgrown >= OUTGROWN_CALLS) {
+        g->outgrown = 0;
+        changes_renew(&w->changes, &g->spec);
+    }
+}
+
 static void report(void *user)
 {
     struct worker *w = user;
@@ -138,8 +151,12 @@ static void report(void *user)
     uint64_t bytes = 0;
     catalogue_age(w->catalogue);
     http_server_stats(w->http, &stats);
-    for (size_t at = 0; (p = catalogue_next(w->catalogue, &at));)
-        bytes += p->serving ? vm_memory(p->serving->vm) : 0;
+    for (size_t at = 0; (p = catalogue_next(w->catalogue, &at));) {
+        if (!p->serving)
+            continue;
+        renew_outgrown(w, p);
+        bytes += vm_memory(p->serving->vm);
+    }
     SLAB_SET(w->slot->accepted, stats.accepted);
     SLAB_SET(w->slot->requests, stats.requests);
     SLAB_SET(w->slot->bad_requests, stats.bad);
@@ -148,9 +165,23 @@ static void report(void *user)
     SLAB_SET(w->slot->lua_bytes, bytes);
 }
 
+static enum catalogue_judgement judge(void *user, const struct generation_spec *spec)
+{
+    struct worker *w = user;
+    struct blamed blamed;
+    if (!quarantine_find(&w->host->slab->quarantine, spec, &blamed))
+        return CATALOGUE_GOOD;
+    return blamed.what == WITNESS_LOAD ? CATALOGUE_NO_LOADING : CATALOGUE_NO_CALLS;
+}
+
 static void on_tick(void *user)
 {
     struct worker *w = user;
+    unsigned version = quarantine_version(&w->host->slab->quarantine);
+    if (version != w->quarantine) {
+        w->quarantine = version;
+        catalogue_judge(w->catalogue);
+    }
     catalogue_end_snapshots(w->catalogue);
     SLAB_SET(w->slot->connections, http_server_open(w->http));
     SLAB_SET(w->slot->heartbeat, loop_now(w->loop));
@@ -204,11 +235,13 @@ static void load_active(struct worker *w)
         if (active.entries[i].retired)
             continue;
         w->starting = false;
+        witness_change(&w->slot->witness, WITNESS_LOAD, &active.entries[i].spec);
         if (catalogue_publish(w->catalogue, &active.entries[i].spec, &err) != 0)
             LOG(LOG_ERROR, "cannot serve a plugin",
                 LOG_STRING("plugin", active.entries[i].spec.plugin),
                 LOG_STRING("error", err.message));
     }
+    witness_clear(&w->slot->witness);
     active_release(&active);
 }
 
@@ -229,14 +262,19 @@ static int open_parts(struct worker *w, struct pn_error *err)
 {
     const struct host *h = w->host;
     struct host_settings settings;
-    struct catalogue_options options = {h->paths.bundles, h->paths.databases, w->index,
-                                        (int)h->config->workers};
+    struct catalogue_options options = {.bundles_directory = h->paths.bundles,
+                                        .databases_directory = h->paths.databases,
+                                        .process = w->index,
+                                        .process_count = (int)h->config->workers,
+                                        .user = w,
+                                        .judge = judge};
     slab_read_settings(h->slab, &settings);
     w->loop = loop_new(err);
     w->catalogue = catalogue_new(&options);
     if (!w->loop || !w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
         return PN_ENOMEM;
     changes_init(&w->changes, w->catalogue, w->executor.scheduler);
+    w->executor.witness = w->changes.witness = &w->slot->witness;
     w->changes.user = w;
     w->changes.began = on_change;
     w->executor.show_internals = h->config->dev;
@@ -287,6 +325,7 @@ _Noreturn void worker_main(const struct host *h, int index)
         .host = h, .index = index, .slot = &h->slab->worker[index], .starting = true};
     snprintf(name, sizeof name, "worker-%d", index);
     int signal_fd = process_begin(h, name, w.slot);
+    crash_watch(&w.slot->witness);
     int rc = start(&w, signal_fd, &err);
     if (rc == 0) {
         SLAB_SET(w.slot->state, SLOT_SERVING);

@@ -244,6 +244,11 @@ void budget_rethrow(lua_State *L, int status)
         raise_end(L);
 }
 
+lua_State *budget_running(void)
+{
+    return now.running;
+}
+
 uint32_t budget_ticks(void)
 {
     return now.ticks;

@@ -73,6 +73,9 @@ void budget_stop(enum budget_end why);
 /* After something was caught with `status`: raises again when the call has ended by it. */
 void budget_rethrow(lua_State *L, int status);
 
+/* The coroutine that runs now, or NULL. */
+lua_State *budget_running(void);
+
 /* Lua time of this process in half milliseconds, as sampled by the timer. */
 uint32_t budget_ticks(void);
 /* Where the timer counts as well, while somebody runs; NULL: nowhere. */

@@ -186,6 +186,19 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
     return rc;
 }
 
+static enum catalogue_judgement judge(const struct catalogue *c, const struct generation_spec *spec)
+{
+    return c->options.judge ? c->options.judge(c->options.user, spec) : CATALOGUE_GOOD;
+}
+
+static int refuse(const struct generation_spec *spec, struct pn_error *err)
+{
+    return pn_error_set(err, PN_EDENIED,
+                        "this release of '%s' is quarantined: its code has ended the host's "
+                        "processes several times",
+                        spec->plugin);
+}
+
 static bool is_same(const struct generation *g, const struct generation_spec *spec)
 {
     return g && g->spec.number == spec->number && strcmp(g->spec.hash, spec->hash) == 0;
@@ -201,6 +214,8 @@ int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec, s
     if (is_same(p->prepared, spec))
         return 0;
     catalogue_discard(c, text_of(p->name));
+    if (judge(c, spec) != CATALOGUE_GOOD)
+        return refuse(spec, err);
     int rc = load(c, p, spec, &g, err);
     if (rc != 0)
         return rc;
@@ -278,6 +293,11 @@ int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, s
         return 0;
     struct generation *next = NULL;
     int rc = 0;
+    enum catalogue_judgement judgement = judge(c, spec);
+    if (judgement == CATALOGUE_NO_LOADING) {
+        p->quarantined = true;
+        return refuse(spec, err);
+    }
     if (is_same(p->prepared, spec)) {
         next = p->prepared;
         p->prepared = NULL;
@@ -295,11 +315,45 @@ int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, s
     install_routes(c, &routes);
     struct generation *old = p->serving;
     p->serving = next;
+    p->quarantined = judgement != CATALOGUE_GOOD;
     close_previous(p);
     if (p->is_home && c->options.process_count > 1)
         p->previous = old; /* others still forward to it */
     else
         generation_unref(old); /* closes now, or when its last call ends */
+    return 0;
+}
+
+void catalogue_judge(struct catalogue *c)
+{
+    struct plugin *p;
+    for (size_t at = 0; (p = map_next(&c->plugins, &at));)
+        if (p->serving)
+            p->quarantined = judge(c, &p->serving->spec) != CATALOGUE_GOOD;
+}
+
+int catalogue_renew(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err)
+{
+    struct plugin *p = catalogue_plugin(c, text_of(spec->plugin));
+    struct generation *next;
+    struct routes routes;
+    if (!p || !is_same(p->serving, spec))
+        return 0;
+    int rc = load(c, p, spec, &next, err);
+    if (rc != 0)
+        return rc;
+    if (!is_same(p->serving, spec)) { /* loading may be suspended */
+        generation_unref(next);
+        return 0;
+    }
+    rc = build_routes(c, p, next, &routes, err);
+    if (rc != 0) {
+        generation_unref(next);
+        return rc;
+    }
+    install_routes(c, &routes);
+    generation_unref(p->serving);
+    p->serving = next;
     return 0;
 }
 
@@ -326,6 +380,8 @@ int catalogue_retire(struct catalogue *c, struct text plugin, struct pn_error *e
 {
     struct plugin *p = catalogue_plugin(c, plugin);
     struct routes routes;
+    if (p)
+        p->quarantined = false;
     if (!p || !p->serving)
         return 0;
     int rc = build_routes(c, p, NULL, &routes, err);

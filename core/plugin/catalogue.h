@@ -24,6 +24,7 @@ struct plugin {
     struct store *store;         /* opened when first needed */
     int home;                    /* the worker that writes its database */
     bool is_home;                /* … is this one */
+    bool quarantined;            /* what serves, or would, is not to be called */
     struct share share;          /* of the worker's time */
     bool touched;                /* may hold a snapshot; in the catalogue's list of such */
     struct plugin *next_touched;
@@ -44,9 +45,14 @@ struct forward_target {
 
 struct catalogue;
 
+enum catalogue_judgement { CATALOGUE_GOOD, CATALOGUE_NO_CALLS, CATALOGUE_NO_LOADING };
+
 struct catalogue_options {
     const char *bundles_directory, *databases_directory; /* borrowed */
     int process, process_count; /* this worker, of how many: decides whose home it is */
+    void *user;
+    /* Whether a release may be loaded, and called. NULL: all may. */
+    enum catalogue_judgement (*judge)(void *user, const struct generation_spec *spec);
 };
 
 struct catalogue *catalogue_new(const struct catalogue_options *options);
@@ -57,7 +63,8 @@ int catalogue_home(struct text plugin, int process_count);
 
 /*
  * PN_EEXIST: a route is claimed by another plugin (both are named); else as generation_load and
- * bundle_open. A generation that is already prepared under this number is kept.
+ * bundle_open. PN_EDENIED: the release is not to be called. A generation that is already prepared
+ * under this number is kept.
  */
 int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec,
                       struct pn_error *err);
@@ -72,6 +79,15 @@ int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, i
  */
 int catalogue_publish(struct catalogue *c, const struct generation_spec *spec,
                       struct pn_error *err);
+
+/* Asks again which of the serving releases may be called. */
+void catalogue_judge(struct catalogue *c);
+
+/*
+ * A fresh VM for a generation that serves: its number stays, its calls end where they run. Nothing
+ * is done when another one serves by now.
+ */
+int catalogue_renew(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err);
 
 /* What is prepared, and what served before. */
 void catalogue_discard(struct catalogue *c, struct text plugin);

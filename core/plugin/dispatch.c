@@ -95,9 +95,23 @@ static bool read_query(struct request *r)
     return rc == 0;
 }
 
+/* The one that /call/<plugin>.<capability> names. */
+static const struct plugin *plugin_named(const struct request *r)
+{
+    const struct http_path *path = &r->http->path;
+    struct text rest, name;
+    if (path->count != 2 || !text_equal(path->segments[0], TEXT("call")))
+        return NULL;
+    rest = path->segments[1];
+    return text_split(&rest, '.', &name) ? catalogue_plugin(r->dispatcher->catalogue, name) : NULL;
+}
+
 static void not_found(struct request *r)
 {
-    if (r->dispatcher->starting(r->dispatcher->user))
+    const struct plugin *p = plugin_named(r);
+    if (p && p->quarantined)
+        refuse(r, 503, "plugin_quarantined", TEXT(EXECUTE_QUARANTINED), NULL);
+    else if (r->dispatcher->starting(r->dispatcher->user))
         refuse(r, 503, "starting", TEXT("the host is starting; nothing is published yet"), NULL);
     else
         refuse(r, 404, "not_found", TEXT("nothing is served at this address"), NULL);

@@ -194,12 +194,14 @@ static void run(struct task *t)
 {
     struct running *r = (struct running *)t;
     struct generation *g = r->generation;
+    witness_call(r->executor->witness, g, r->call.capability, r->call.deadline);
     catalogue_touch(r->executor->catalogue, r->plugin);
     bindings_begin(&r->bindings, &g->scope);
     call_run(g->vm, &r->call);
     finish_bindings(r);
     g->calls++;
     g->errors += is_error(r->call.outcome);
+    g->outgrown = r->call.outcome == CALL_MEMORY ? g->outgrown + 1 : 0;
     answer_call(&r->call, r->executor->show_internals, &r->body, &r->answer);
 }
 
@@ -207,11 +209,13 @@ static void leave(struct task *t)
 {
     struct running *r = (struct running *)t;
     bindings_suspend(&r->bindings);
+    witness_clear(r->executor->witness);
 }
 
 static void resume(struct task *t)
 {
     struct running *r = (struct running *)t;
+    witness_call(r->executor->witness, r->generation, r->call.capability, r->call.deadline);
     catalogue_touch(r->executor->catalogue, r->plugin);
     bindings_resume(&r->bindings);
 }
@@ -221,19 +225,20 @@ static void ended(struct task *t)
     struct running *r = (struct running *)t;
     struct executor *e = r->executor;
     struct generation *g = r->generation;
+    witness_clear(e->witness);
     if (r->done)
         r->done(r->user, r->id, &r->answer, &r->origin);
     give(e, r);
     generation_unref(g);
 }
 
-static void refuse(struct executor *e, const struct execution *x, const char *detail)
+static void refuse(struct executor *e, const struct execution *x, const char *code,
+                   const char *detail)
 {
     struct answer answer;
     struct call_origin origin = *x->origin;
     origin.generation = text_of(x->generation->label);
-    execute_problem(e, 503, "overloaded", text_of(detail), x->capability->address, &origin,
-                    &answer);
+    execute_problem(e, 503, code, text_of(detail), x->capability->address, &origin, &answer);
     x->done(x->user, x->id, &answer, &origin);
 }
 
@@ -264,9 +269,13 @@ void execute(struct executor *e, const struct execution *x)
 {
     const struct plugin_limits *limits = &x->generation->definition.limits;
     struct share *share = &x->plugin->share;
+    if (x->plugin->quarantined) {
+        refuse(e, x, "plugin_quarantined", EXECUTE_QUARANTINED);
+        return;
+    }
     struct running *r = take(e);
     if (!r) {
-        refuse(e, x, "the worker is out of memory");
+        refuse(e, x, "overloaded", "the worker is out of memory");
         return;
     }
     fill(r, x);
@@ -277,7 +286,7 @@ void execute(struct executor *e, const struct execution *x)
         return;
     generation_unref(r->generation);
     give(e, r);
-    refuse(e, x,
+    refuse(e, x, "overloaded",
            copied ? "too many calls of this plugin are waiting (limits.concurrency)"
                   : "the worker is out of memory");
 }

@@ -12,9 +12,12 @@
 
 #include "plugin/answer.h"
 #include "plugin/catalogue.h"
+#include "plugin/witness.h"
 
 struct running;
-struct witness;
+
+#define EXECUTE_QUARANTINED                                                                        \
+    "the plugin's code has ended the host's processes several times; it is not called any more"
 
 enum { BACKLOG_PER_RUNNING = 4 }; /* calls that may wait, for each that may run */
 

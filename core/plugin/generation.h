@@ -31,6 +31,7 @@ struct generation {
     struct value_object objects[BINDINGS_MAX];
     struct vm *vm;
     uint64_t calls, errors; /* served by it in this process */
+    unsigned outgrown;      /* the last calls in a row that ended for want of memory */
 };
 
 /*

@@ -63,6 +63,10 @@ static bool read_member(struct json_reader *r, struct active_entry *e)
         return copy_string(r, e->spec.hash, sizeof e->spec.hash);
     if (text_equal(name, TEXT("migrations")))
         return copy_string(r, e->migrations, sizeof e->migrations);
+    if (text_equal(name, TEXT("previous_version")))
+        return copy_string(r, e->previous_version, sizeof e->previous_version);
+    if (text_equal(name, TEXT("previous_hash")))
+        return copy_string(r, e->previous_hash, sizeof e->previous_hash);
     /* The name is gone with the next token. */
     bool number = text_equal(name, TEXT("generation")), retired = text_equal(name, TEXT("retired"));
     enum json_token token = json_reader_next(r);
@@ -83,7 +87,7 @@ static bool read_entry(struct json_reader *r, struct active *a)
         if (!read_member(r, &e))
             return false;
     if (token != JSON_OBJECT_END || !plugin_name_is_valid(text_of(e.spec.plugin)) ||
-        strlen(e.spec.hash) != 64)
+        strlen(e.spec.hash) != 64 || (e.previous_hash[0] && strlen(e.previous_hash) != 64))
         return false;
     struct active_entry *entry = active_entry(a, text_of(e.spec.plugin));
     if (entry)
@@ -136,6 +140,11 @@ static void write_entry(struct buffer *out, const struct active_entry *e)
     json_write_integer_member(out, &first, TEXT("generation"), e->spec.number);
     json_write_string_member(out, &first, TEXT("hash"), text_of(e->spec.hash));
     json_write_string_member(out, &first, TEXT("migrations"), text_of(e->migrations));
+    if (e->previous_hash[0]) {
+        json_write_string_member(out, &first, TEXT("previous_version"),
+                                 text_of(e->previous_version));
+        json_write_string_member(out, &first, TEXT("previous_hash"), text_of(e->previous_hash));
+    }
     json_write_bool_member(out, &first, TEXT("retired"), e->retired);
     buffer_append_char(out, '}');
 }

@@ -15,6 +15,8 @@ struct active_entry {
     char version[40];
     char migrations
         [BUNDLE_HASH_SIZE]; /* hash of the migrations the database has; "" when there are none */
+    /* The release that this one replaced, to go back to; "" when there was none. */
+    char previous_hash[BUNDLE_HASH_SIZE], previous_version[40];
     bool retired;
 };
 

@@ -15,8 +15,9 @@ enum { STEP_TIMEOUT_MS = 15000 };
 
 struct deployment {
     STAILQ_ENTRY(deployment) next;
-    char directory[FILE_PATH_MAX]; /* "": retire */
+    char directory[FILE_PATH_MAX]; /* "": retire or restore */
     char plugin[PLUGIN_NAME_SIZE];
+    char restore[BUNDLE_HASH_SIZE]; /* the release that goes; "": retire */
     int64_t started;
 };
 
@@ -34,10 +35,10 @@ struct deployer {
     struct deployment *current;
     enum deploy_step step;
     struct buffer archive;
-    struct active_entry next;        /* what will be active when it succeeds */
-    char replaced[BUNDLE_HASH_SIZE]; /* what was active before, once it is published */
-    uint64_t waiting;                /* workers whose answer is missing, one bit each */
-    uint32_t ticket;                 /* of the current step; older answers are ignored */
+    struct active_entry next;     /* what will be active when it succeeds */
+    struct active_entry replaced; /* what was active before, once it is published */
+    uint64_t waiting;             /* workers whose answer is missing, one bit each */
+    uint32_t ticket;              /* of the current step; older answers are ignored */
 };
 
 static void start_posted(void *user);
@@ -110,12 +111,13 @@ static void ask_all(struct deployer *d, enum fleet_verb verb)
         ask(d, i, verb);
 }
 
-/* In `dev` every save would leave a bundle behind; in production they stay, to go back to. */
+/* In `dev` every save would leave a bundle behind, but one; in production they stay, to go back to. */
 static void prune(const struct deployer *d, const char *hash)
 {
     char path[FILE_PATH_MAX];
     for (size_t i = 0; i < d->active.count; i++)
-        if (strcmp(d->active.entries[i].spec.hash, hash) == 0)
+        if (strcmp(d->active.entries[i].spec.hash, hash) == 0 ||
+            strcmp(d->active.entries[i].previous_hash, hash) == 0)
             return;
     if (!d->options.durable && hash[0] &&
         bundle_path(path, d->options.bundles_directory, hash, NULL) == 0)
@@ -143,7 +145,12 @@ static void end_current(struct deployer *d, int code, const char *message)
     d->step = DEPLOY_IDLE;
     d->waiting = 0;
     d->ticket++;
-    prune(d, code == 0 ? d->replaced : d->next.spec.hash);
+    if (code == 0) {
+        prune(d, d->replaced.spec.hash);
+        prune(d, d->replaced.previous_hash);
+    } else {
+        prune(d, d->next.spec.hash);
+    }
     d->options.done(d->options.user, &report);
     free(one);
     if (STAILQ_EMPTY(&d->queue))
@@ -204,6 +211,25 @@ static void begin_migrate(struct deployer *d)
     ask(d, home, FLEET_MIGRATE);
 }
 
+static bool is_quarantined(const struct deployer *d, const struct generation_spec *spec)
+{
+    return d->options.is_quarantined && d->options.is_quarantined(d->options.user, spec);
+}
+
+/* What to go back to is the release that served last, unless it is quarantined. */
+static void keep_previous(struct deployer *d, const struct active_entry *before)
+{
+    struct active_entry *next = &d->next;
+    if (d->current->restore[0] || !before->spec.hash[0])
+        return;
+    bool good =
+        strcmp(before->spec.hash, next->spec.hash) != 0 && !is_quarantined(d, &before->spec);
+    memcpy(next->previous_hash, good ? before->spec.hash : before->previous_hash,
+           sizeof next->previous_hash);
+    memcpy(next->previous_version, good ? before->version : before->previous_version,
+           sizeof next->previous_version);
+}
+
 static void begin_publish(struct deployer *d)
 {
     struct pn_error err;
@@ -215,8 +241,9 @@ static void begin_publish(struct deployer *d)
         return;
     }
     struct active_entry before = *entry;
+    keep_previous(d, &before);
     *entry = d->next;
-    memcpy(d->replaced, before.spec.hash, sizeof d->replaced);
+    d->replaced = before;
     if (active_write(&d->active, d->options.active_path, d->options.durable, &err) != 0) {
         *entry = before;
         d->active.count = count;  /* an entry that was added for this one is no release */
@@ -318,6 +345,12 @@ static void on_verified(void *user, const struct verify_result *result)
         fail(d, PN_EDENIED, message);
         return;
     }
+    if (is_quarantined(d, &d->next.spec)) {
+        fail(d, PN_EDENIED,
+             "this very content is quarantined: it has ended the host's processes several times. "
+             "Change it, or start the host anew");
+        return;
+    }
     const struct active_entry *now = active_find(&d->active, text_of(result->plugin));
     d->next.spec.number = now ? now->spec.number + 1 : 1;
     memcpy(d->next.version, result->version, sizeof d->next.version);
@@ -395,6 +428,25 @@ static void retire(struct deployer *d)
     begin_publish(d);
 }
 
+/* The database stays as it is, so its migrations are still those of the release that goes. */
+static void restore(struct deployer *d)
+{
+    const struct active_entry *now = active_find(&d->active, text_of(d->current->plugin));
+    begin_step(d, DEPLOY_STAGE);
+    if (!now || now->retired || strcmp(now->spec.hash, d->current->restore) != 0 ||
+        !now->previous_hash[0]) {
+        d->next = (struct active_entry){.retired = true};
+        end_current(d, PN_EEXIST, "there is nothing to go back to");
+        return;
+    }
+    d->next = *now;
+    d->next.spec.number++;
+    memcpy(d->next.spec.hash, now->previous_hash, sizeof d->next.spec.hash);
+    memcpy(d->next.version, now->previous_version, sizeof d->next.version);
+    d->next.previous_hash[0] = d->next.previous_version[0] = 0;
+    begin_prepare(d);
+}
+
 static void start_next(struct deployer *d)
 {
     if (d->current || STAILQ_EMPTY(&d->queue))
@@ -403,6 +455,8 @@ static void start_next(struct deployer *d)
     STAILQ_REMOVE_HEAD(&d->queue, next);
     if (d->current->directory[0])
         stage(d);
+    else if (d->current->restore[0])
+        restore(d);
     else
         retire(d);
 }
@@ -413,17 +467,19 @@ static void start_posted(void *user)
 }
 
 static int submit(struct deployer *d, const char *directory, const char *plugin,
-                  struct pn_error *err)
+                  const char *restore, struct pn_error *err)
 {
     struct deployment *one;
     STAILQ_FOREACH(one, &d->queue, next)
-    if (strcmp(one->directory, directory) == 0 && strcmp(one->plugin, plugin) == 0)
+    if (strcmp(one->directory, directory) == 0 && strcmp(one->plugin, plugin) == 0 &&
+        strcmp(one->restore, restore) == 0)
         return 0;
     one = calloc(1, sizeof *one);
     if (!one)
         return pn_error_set(err, PN_ENOMEM, "out of memory");
     snprintf(one->directory, sizeof one->directory, "%s", directory);
     snprintf(one->plugin, sizeof one->plugin, "%s", plugin);
+    snprintf(one->restore, sizeof one->restore, "%s", restore);
     one->started = clock_monotonic();
     STAILQ_INSERT_TAIL(&d->queue, one, next);
     return d->current ? 0 : loop_post(d->loop, start_posted, d);
@@ -431,10 +487,15 @@ static int submit(struct deployer *d, const char *directory, const char *plugin,
 
 int deployer_submit(struct deployer *d, const char *directory, struct pn_error *err)
 {
-    return submit(d, directory, "", err);
+    return submit(d, directory, "", "", err);
+}
+
+int deployer_restore(struct deployer *d, const char *plugin, const char *hash, struct pn_error *err)
+{
+    return submit(d, "", plugin, hash, err);
 }
 
 int deployer_retire(struct deployer *d, const char *plugin, struct pn_error *err)
 {
-    return submit(d, "", plugin, err);
+    return submit(d, "", plugin, "", err);
 }

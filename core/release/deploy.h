@@ -41,7 +41,7 @@ enum deploy_step {
 };
 
 struct deploy_report {
-    const char *directory; /* "" when a plugin is retired */
+    const char *directory; /* "" when a plugin is retired or restored */
     const char *plugin;    /* "" when it failed before its name was known */
     const char *label;     /* "orders@1.4.0#8", "" when nothing was published */
     enum deploy_step step; /* where it failed */
@@ -66,6 +66,8 @@ struct deployer_options {
      * Another directory that this plugin comes from, or NULL: two must not fight over one plugin.
      */
     const char *(*owner)(void *user, const char *plugin, const char *directory);
+    /* A release that must not be published. NULL: none. */
+    bool (*is_quarantined)(void *user, const struct generation_spec *spec);
 };
 
 const char *deploy_step_name(enum deploy_step step);
@@ -77,6 +79,11 @@ void deployer_free(struct deployer *d);
 
 /* Queues a directory; one that is queued already is not queued twice. PN_ENOMEM. */
 int deployer_submit(struct deployer *d, const char *directory, struct pn_error *err);
+/*
+ * Queues putting back the release that `hash` replaced, where that still serves and there is one.
+ */
+int deployer_restore(struct deployer *d, const char *plugin, const char *hash,
+                     struct pn_error *err);
 /* Queues taking a plugin out of service. Its data stays. */
 int deployer_retire(struct deployer *d, const char *plugin, struct pn_error *err);
 

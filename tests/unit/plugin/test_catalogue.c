@@ -6,7 +6,9 @@ static int set_up(void **state)
 {
     if (set_up_home(state) != 0)
         return -1;
-    c = catalogue_new(&(struct catalogue_options){home.bundles, home.databases, 0, 1});
+    c = catalogue_new(&(struct catalogue_options){.bundles_directory = home.bundles,
+                                                  .databases_directory = home.databases,
+                                                  .process_count = 1});
     return c == NULL;
 }
 

@@ -47,7 +47,9 @@ static int set_up(void **state)
     log_set_level((enum log_level)(LOG_ERROR + 1));
     answer_count = 0;
     loop = loop_new(&home.err);
-    c = catalogue_new(&(struct catalogue_options){home.bundles, home.databases, 0, 1});
+    c = catalogue_new(&(struct catalogue_options){.bundles_directory = home.bundles,
+                                                  .databases_directory = home.databases,
+                                                  .process_count = 1});
     assert_int_equal(executor_init(&executor, loop, c), 0);
     put_plugin("alpha", "1.0.0", "'db'", capabilities);
     put_file("migrations/0001_a.sql", "create table a(x integer check (x <> 7)) strict;");

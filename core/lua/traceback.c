@@ -1,0 +1,59 @@
+#include "lua/traceback.h"
+
+#include "lua/budget.h"
+
+#include <string.h>
+
+enum { FRAMES_MAX = 24 };
+
+struct output {
+    char *at, *end; /* one byte is left for the terminating zero */
+};
+
+static void put(struct output *o, const char *text)
+{
+    while (*text && o->at < o->end)
+        *o->at++ = *text++;
+    *o->at = 0;
+}
+
+static void put_number(struct output *o, unsigned value)
+{
+    char digits[12], *at = digits + sizeof digits - 1;
+    *at = 0;
+    do
+        *--at = (char)('0' + value % 10);
+    while (value /= 10);
+    put(o, at);
+}
+
+static void put_frame(struct output *o, const lua_Debug *frame)
+{
+    put(o, frame->short_src);
+    if (frame->currentline > 0) {
+        put(o, ":");
+        put_number(o, (unsigned)frame->currentline);
+    }
+    if (frame->name) {
+        put(o, " in ");
+        put(o, frame->name);
+    }
+    put(o, "\n");
+}
+
+void traceback_write(char *out, size_t size)
+{
+    struct output o = {out, out + size - 1};
+    lua_State *L = budget_running();
+    lua_Debug frame;
+    *out = 0;
+    if (!L)
+        return;
+    for (int level = 0; level < FRAMES_MAX && lua_getstack(L, level, &frame); level++) {
+        memset(frame.short_src, 0, sizeof frame.short_src);
+        frame.name = NULL;
+        frame.currentline = -1;
+        lua_getinfo(L, "Sln", &frame);
+        put_frame(&o, &frame);
+    }
+}
