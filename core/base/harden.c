@@ -26,9 +26,9 @@ static int outcome(int rc)
     return rc == 0 ? HARDEN_IN_FORCE : -errno;
 }
 
-bool harden_close_inherited(void)
+void harden_close_inherited(void)
 {
-    return close_range(STDERR_FILENO + 1, ~0U, 0) == 0;
+    closefrom(STDERR_FILENO + 1);
 }
 
 static bool has_capabilities(void)
@@ -144,7 +144,7 @@ const char *harden_reason(int value, char out[HARDEN_REASON_SIZE])
     case HARDEN_IS_ROOT:
         return "it runs as root: no user is set";
     case HARDEN_LEFT_OPEN:
-        return "the descriptors it was started with could not be closed";
+        return "it may hold descriptors that it was started with";
     case -ENOSYS:
     case -EOPNOTSUPP:
         return "this kernel does not have it, or has it switched off";

@@ -49,6 +49,6 @@ enum { HARDEN_REASON_SIZE = 128 };
 const char *harden_reason(int value, char out[HARDEN_REASON_SIZE]);
 
 /* Closes what the shell, or whoever started this process, left open beyond standard error. */
-bool harden_close_inherited(void);
+void harden_close_inherited(void);
 
 #endif

@@ -2,11 +2,14 @@
  * pinion dev and pinion serve: run a host.
  */
 #include "cli/command.h"
+#include "base/harden.h"
+#include "host/identity.h"
 #include "host/supervisor.h"
 
 #include <stdio.h>
 
-static const char *const with_value[] = {"listen", "admin", "data", "workers", "config", NULL};
+static const char *const with_value[] = {"listen", "admin",  "data", "workers",
+                                         "user",   "config", NULL};
 static const char *const flags[] = {NULL};
 
 /* "data" and "data=there" are both --data. */
@@ -32,6 +35,8 @@ static int set_option(struct host_config *c, const char *name, struct text value
         return pn_error_set(err, PN_EINVAL, "--workers is a number from 1 to %d, got '%.*s'",
                             CONFIG_WORKERS_MAX, TEXT_ARGS(value));
     }
+    if (option_is(name, "user"))
+        return config_set_user(c, value, err);
     if (option_is(name, "config"))
         return 0; /* read before all others */
     if (value.len == 0 || value.len >= FILE_PATH_MAX)
@@ -74,10 +79,21 @@ static int read_options(const struct command *self, struct host_config *c, int a
     return rc != 0 ? rc : config_complete(c, err);
 }
 
+static int run_as_told(const struct host_config *c)
+{
+    struct pn_error err;
+    if (identity_take(c, &err) == 0)
+        return supervisor_run(c);
+    log_start(c->log_format, (enum log_level)c->settings.log_level, "supervisor");
+    LOG(LOG_ERROR, "cannot start", LOG_STRING("error", err.message));
+    return EXIT_FAILED;
+}
+
 static int run_host(const struct command *self, int argc, char **argv, bool dev)
 {
     struct host_config config;
     struct pn_error err;
+    harden_close_inherited();
     config_init(&config, dev);
     int rc = read_config_file(self, &config, argc, argv, &err);
     if (rc == 0)
@@ -86,7 +102,7 @@ static int run_host(const struct command *self, int argc, char **argv, bool dev)
     if (rc == 0 && dev && config.directory_count == 0)
         command_refuse(self, "it needs a plugin's directory, or a folder of plugins");
     else if (rc == 0)
-        code = supervisor_run(&config);
+        code = run_as_told(&config);
     else if (rc != PN_EDENIED)
         command_refuse(self, "%s", err.message);
     config_release(&config);
@@ -105,8 +121,8 @@ static int run_serve(const struct command *self, int argc, char **argv)
 
 const struct command command_dev = {
     .name = "dev",
-    .usage =
-        "pinion dev DIR… [--listen HOST:PORT] [--admin HOST:PORT] [--data DIR] [--workers N] [--config FILE]",
+    .usage = "pinion dev DIR… [--listen HOST:PORT] [--admin HOST:PORT] [--data DIR] [--workers N]\n"
+             "               [--user NAME] [--config FILE]",
     .summary = "serve plugins and swap them on every save",
     .help =
         "Serves the plugins in the directories and watches them: a saved change is verified beside what\n"
@@ -118,6 +134,7 @@ const struct command command_dev = {
         "  --admin HOST:PORT    status and console (default 127.0.0.1:8081)\n"
         "  --data DIR           databases and published plugins (default: data)\n"
         "  --workers N          worker processes (default: the number of cores)\n"
+        "  --user NAME          whom root becomes before it serves\n"
         "  --config FILE        settings as JSON; options on the command line win\n\n"
         "Example:\n"
         "  pinion dev plugins\n"
@@ -129,7 +146,7 @@ const struct command command_serve = {
     .name = "serve",
     .usage =
         "pinion serve [DIR…] [--listen HOST:PORT] [--admin HOST:PORT|unix:PATH] [--data DIR] [--workers N]\n"
-        "                    [--config FILE]",
+        "                    [--user NAME] [--config FILE]",
     .summary = "serve what is published, in production",
     .help =
         "Serves what was published in the data directory. Directories given are deployed at start where they\n"
@@ -140,6 +157,7 @@ const struct command command_serve = {
         "                       status and console (default: a socket in the data directory, for its owner only)\n"
         "  --data DIR           databases and published plugins (default: data)\n"
         "  --workers N          worker processes (default: the number of cores)\n"
+        "  --user NAME          whom root becomes before it serves\n"
         "  --config FILE        settings as JSON; options on the command line win\n\n"
         "Signals: TERM stops after what runs was answered, HUP reads the configuration again.\n\n"
         "Example:\n"

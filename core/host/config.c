@@ -79,6 +79,15 @@ int config_add_directory(struct host_config *c, struct text directory, struct pn
     return 0;
 }
 
+int config_set_user(struct host_config *c, struct text name, struct pn_error *err)
+{
+    if (name.len == 0 || name.len >= CONFIG_USER_SIZE)
+        return pn_error_set(err, PN_EINVAL, "a user's name has 1 to %d bytes",
+                            CONFIG_USER_SIZE - 1);
+    snprintf(c->user, sizeof c->user, "%.*s", TEXT_ARGS(name));
+    return 0;
+}
+
 static bool refuse(struct config_reader *r, const char *fmt, ...) PN_PRINTF(2, 3);
 
 static bool refuse(struct config_reader *r, const char *fmt, ...)
@@ -131,6 +140,15 @@ static bool read_plugins(struct config_reader *r)
         if (config_add_directory(r->config, r->json.text, r->err) != 0)
             return refuse(r, "'plugins' has more than %d directories", CONFIG_DIRECTORIES_MAX);
     return token == JSON_ARRAY_END || refuse(r, "'plugins' must be a list of directories");
+}
+
+static bool read_user(struct config_reader *r)
+{
+    struct pn_error err;
+    if (json_reader_next(&r->json) != JSON_STRING)
+        return refuse(r, "'user' must be a user's name");
+    return config_set_user(r->config, r->json.text, &err) == 0 ||
+           refuse(r, "'user': %s", err.message);
 }
 
 static bool read_log_level(struct config_reader *r)
@@ -194,6 +212,8 @@ static bool read_member(struct config_reader *r, const char *prefix)
         return r->config->admin_given = read_address(r, name, &r->config->admin);
     if (strcmp(name, "data") == 0)
         return read_path(r, name, r->config->data);
+    if (strcmp(name, "user") == 0)
+        return read_user(r);
     if (strcmp(name, "plugins") == 0)
         return read_plugins(r);
     if (strcmp(name, "log.level") == 0)

@@ -14,7 +14,7 @@
 
 #define CONFIG_ADMIN_SOCKET "admin.sock"
 
-enum { CONFIG_WORKERS_MAX = 64, CONFIG_DIRECTORIES_MAX = 256 };
+enum { CONFIG_WORKERS_MAX = 64, CONFIG_DIRECTORIES_MAX = 256, CONFIG_USER_SIZE = 64 };
 
 /* Plain data: it is copied into the shared slab. */
 struct host_settings {
@@ -28,6 +28,7 @@ struct host_config {
     bool dev;
     char file[FILE_PATH_MAX]; /* "" without one */
     char data[FILE_PATH_MAX];
+    char user[CONFIG_USER_SIZE]; /* whom root becomes; "": nobody else */
     struct address listen, admin;
     bool admin_given;
     int64_t workers;
@@ -43,6 +44,7 @@ void config_release(struct host_config *c);
 /* Reads `path` over what is there. PN_EINVAL: "'pinion.json': line 3, column 5: …". */
 int config_read_file(struct host_config *c, const char *path, struct pn_error *err);
 
+int config_set_user(struct host_config *c, struct text name, struct pn_error *err);
 int config_add_directory(struct host_config *c, struct text directory, struct pn_error *err);
 
 /*

@@ -8,6 +8,7 @@
 #ifndef PINION_HOST_SLAB_H
 #define PINION_HOST_SLAB_H
 
+#include "base/harden.h"
 #include "host/config.h"
 #include "host/quarantine.h"
 
@@ -22,8 +23,9 @@ struct slot {
     _Atomic int64_t started;
     atomic_uint_least64_t respawns;
     atomic_uint_least64_t connections, accepted, requests, bad_requests, timeouts, gone;
-    atomic_uint_least64_t lua_bytes; /* of all generations */
-    struct witness witness;          /* of a worker */
+    atomic_uint_least64_t lua_bytes;     /* of all generations */
+    atomic_int protection[HARDEN_PARTS]; /* of a worker: as in struct harden_report */
+    struct witness witness;              /* of a worker */
 };
 
 struct slab {

@@ -1,6 +1,7 @@
 #include "host/status.h"
 
 #include "base/clock.h"
+#include "host/harden.h"
 #include "json/writer.h"
 
 #include <inttypes.h>
@@ -171,6 +172,8 @@ void status_write(const struct host *h, const struct active *active, const struc
     write_plugins(out, &h->slab->quarantine, active);
     json_write_member(out, &first, TEXT("deploys"));
     write_deploys(out, sources);
+    json_write_member(out, &first, TEXT("security"));
+    harden_write(h, out);
     buffer_append_string(out, "}\n");
 }
 

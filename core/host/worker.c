@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "host/changes.h"
 #include "host/crash.h"
+#include "host/harden.h"
 #include "host/process.h"
 #include "host/relay.h"
 #include "net/listener.h"
@@ -289,6 +290,7 @@ static int start(struct worker *w, int signal_fd, struct pn_error *err)
     int rc = open_parts(w, err);
     if (rc != 0)
         return rc;
+    harden_worker(w->host, w->index); /* before any plugin's code runs */
     load_active(w);
     if ((rc = loop_on_tick(w->loop, on_tick, w)) != 0 ||
         (rc = bus_init(&w->bus, w->loop, err)) != 0 ||

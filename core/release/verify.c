@@ -19,7 +19,13 @@ enum {
     REAP_MS = 50,
     RESULT_FD = STDERR_FILENO + 1,
     LOAD_CPU_MS_MAX = 500, /* every worker stands still for as long */
+    DESCRIPTORS = 256,
 };
+
+/* A plugin may have 4 GiB; the account of its VM comes first, this is for what no account sees. */
+static const size_t address_space = (size_t)5 << 30;
+
+static struct harden_report last_protection;
 
 static void hash_migrations(const struct migration *list, size_t count, char hash[BUNDLE_HASH_SIZE])
 {
@@ -133,12 +139,19 @@ void verify_bundle(const struct verify_job *job, struct verify_result *out)
         snprintf(out->message, sizeof out->message, "%s", err.message);
 }
 
-static void limit_child(void)
+/* It reads a database through SQLite, whose readers write beside it too. */
+static void harden_child(const struct verify_job *job, struct harden_report *out)
 {
     const struct rlimit cpu = {VERIFY_CPU_SECONDS, VERIFY_CPU_SECONDS};
-    const struct rlimit core = {0, 0};
+    const struct harden_plan plan = {
+        .writable = {job->databases_directory, job->temporary_directory},
+        .temporary = job->temporary_directory,
+        .descriptors = DESCRIPTORS,
+        .address_space = address_space,
+        .sole_descriptors = true,
+    };
     setrlimit(RLIMIT_CPU, &cpu);
-    setrlimit(RLIMIT_CORE, &core);
+    harden_process(&plan, out);
 }
 
 /* Never returns. The parent's loop, sockets and databases are not touched. */
@@ -155,9 +168,11 @@ static _Noreturn void child_main(const struct verify_job *job, int out)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGTERM, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    limit_child();
+    struct harden_report protection;
     struct verify_result result;
+    harden_child(job, &protection);
     verify_bundle(job, &result);
+    result.protection = protection;
     ssize_t written = write(out, &result, sizeof result); /* less than PIPE_BUF: all or nothing */
     _exit(written == (ssize_t)sizeof result ? 0 : 1);
 }
@@ -221,6 +236,8 @@ static void on_readable(void *user, unsigned ready)
             return;
     }
     bool whole = v->received == sizeof v->result;
+    if (whole)
+        last_protection = v->result.protection;
     finish(v, whole ? NULL : "loading used up its CPU time or memory, or crashed, and was stopped");
 }
 
@@ -268,4 +285,9 @@ void verify_stop(struct verifier *v)
     kill(v->child, SIGKILL);
     let_go(v);
     reap_ended(v, 0);
+}
+
+const struct harden_report *verify_protection(void)
+{
+    return &last_protection;
 }

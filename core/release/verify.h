@@ -10,6 +10,7 @@
 #define PINION_RELEASE_VERIFY_H
 
 #include "base/file.h"
+#include "base/harden.h"
 #include "net/loop.h"
 #include "plugin/generation.h"
 
@@ -21,6 +22,7 @@ struct verify_result {
     char version[40];
     char migrations[BUNDLE_HASH_SIZE];  /* hash of the bundle's migrations, "" without any */
     char message[PN_ERROR_MESSAGE_MAX]; /* what is wrong: file, line, reason */
+    struct harden_report protection;    /* of the child */
 };
 
 struct verify_job {
@@ -53,6 +55,9 @@ struct verifier {
 int verify_start(struct verifier *v, struct loop *loop, const struct verify_job *job,
                  verify_callback done, void *user, struct pn_error *err);
 void verify_stop(struct verifier *v); /* kills the child; no callback */
+
+/* What protected the last child of this process that came to an end by itself. */
+const struct harden_report *verify_protection(void);
 
 /* The child's work, also for whoever wants it in this process. */
 void verify_bundle(const struct verify_job *job, struct verify_result *out);
