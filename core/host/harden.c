@@ -1,0 +1,93 @@
+#include "host/harden.h"
+
+#include "json/writer.h"
+#include "release/verify.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { OWN_DESCRIPTORS = 1024 }; /* besides connections: bundles, databases and their readers */
+
+/* The supervisor keeps them all: those of a worker that died wait there for the next. */
+static void close_others(const struct host *h, int index)
+{
+    close(h->admin_fd);
+    for (int i = 0; i < h->config->workers; i++)
+        if (i != index)
+            close(h->bus_fd[i]);
+}
+
+static void tell(const struct harden_report *report)
+{
+    char why[HARDEN_REASON_SIZE];
+    for (int part = 0; part < HARDEN_PARTS; part++)
+        if (report->part[part] != HARDEN_IN_FORCE)
+            LOG(LOG_DEBUG, "a protection is not in force",
+                LOG_STRING("protection", harden_name(part)),
+                LOG_STRING("why", harden_reason(report->part[part], why)));
+}
+
+void harden_worker(const struct host *h, int index)
+{
+    struct slot *slot = &h->slab->worker[index];
+    struct host_settings settings;
+    struct harden_report report;
+    slab_read_settings(h->slab, &settings);
+    close_others(h, index);
+    harden_process(&(struct harden_plan){.readable = h->paths.data,
+                                         .writable = {h->paths.databases, h->paths.temporary},
+                                         .temporary = h->paths.temporary,
+                                         .descriptors = settings.http.connections + OWN_DESCRIPTORS,
+                                         .sole_descriptors = true},
+                   &report);
+    tell(&report);
+    for (int part = 0; part < HARDEN_PARTS; part++)
+        SLAB_SET(slot->protection[part], report.part[part]);
+}
+
+static void write_part(struct buffer *out, int part, int value)
+{
+    char why[HARDEN_REASON_SIZE];
+    bool first = true;
+    buffer_append_char(out, '{');
+    json_write_string_member(out, &first, TEXT("protection"), text_of(harden_name(part)));
+    json_write_bool_member(out, &first, TEXT("in_force"), value == HARDEN_IN_FORCE);
+    if (value != HARDEN_IN_FORCE)
+        json_write_string_member(out, &first, TEXT("why"), text_of(harden_reason(value, why)));
+    buffer_append_char(out, '}');
+}
+
+static void write_process(struct buffer *out, const char *name, int pid,
+                          const struct harden_report *report)
+{
+    bool first = true;
+    buffer_append_char(out, '{');
+    json_write_string_member(out, &first, TEXT("process"), text_of(name));
+    if (pid)
+        json_write_integer_member(out, &first, TEXT("pid"), pid);
+    json_write_member(out, &first, TEXT("protections"));
+    buffer_append_char(out, '[');
+    for (int part = 0; part < HARDEN_PARTS; part++) {
+        if (part)
+            buffer_append_char(out, ',');
+        write_part(out, part, report->part[part]);
+    }
+    buffer_append_string(out, "]}");
+}
+
+void harden_write(const struct host *h, struct buffer *out)
+{
+    buffer_append_char(out, '[');
+    for (int i = 0; i < h->config->workers; i++) {
+        struct slot *slot = &h->slab->worker[i];
+        struct harden_report report;
+        char name[24];
+        snprintf(name, sizeof name, "worker-%d", i);
+        for (int part = 0; part < HARDEN_PARTS; part++)
+            report.part[part] = SLAB_GET(slot->protection[part]);
+        write_process(out, name, SLAB_GET(slot->pid), &report);
+        buffer_append_char(out, ',');
+    }
+    write_process(out, "verify", 0, verify_protection());
+    buffer_append_char(out, ']');
+}
