@@ -132,13 +132,18 @@ const char *harden_name(int part)
     return names[part];
 }
 
+bool harden_was_refused(int value)
+{
+    return value < 0 && value > HARDEN_SANITIZED;
+}
+
 const char *harden_reason(int value, char out[HARDEN_REASON_SIZE])
 {
     switch (value) {
     case HARDEN_IN_FORCE:
         return "";
     case HARDEN_UNKNOWN:
-        return "not tried yet";
+        return "it has not run yet";
     case HARDEN_SANITIZED:
         return "this build has sanitizers, which need what it forbids";
     case HARDEN_IS_ROOT:

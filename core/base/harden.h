@@ -48,6 +48,9 @@ const char *harden_name(int part);
 enum { HARDEN_REASON_SIZE = 128 };
 const char *harden_reason(int value, char out[HARDEN_REASON_SIZE]);
 
+/* The kernel, or who configured it, said no: neither the build nor the plan. */
+bool harden_was_refused(int value);
+
 /* Closes what the shell, or whoever started this process, left open beyond standard error. */
 void harden_close_inherited(void);
 

@@ -17,13 +17,14 @@ static void close_others(const struct host *h, int index)
             close(h->bus_fd[i]);
 }
 
+/* What the machine keeps from us is news; that nobody set a user is the operator's own doing. */
 static void tell(const struct harden_report *report)
 {
     char why[HARDEN_REASON_SIZE];
     for (int part = 0; part < HARDEN_PARTS; part++)
         if (report->part[part] != HARDEN_IN_FORCE)
-            LOG(LOG_DEBUG, "a protection is not in force",
-                LOG_STRING("protection", harden_name(part)),
+            LOG(harden_was_refused(report->part[part]) ? LOG_WARN : LOG_DEBUG,
+                "a protection is not in force", LOG_STRING("protection", harden_name(part)),
                 LOG_STRING("why", harden_reason(report->part[part], why)));
 }
 
@@ -40,7 +41,8 @@ void harden_worker(const struct host *h, int index)
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,
                                          .sole_descriptors = true},
                    &report);
-    tell(&report);
+    if (index == 0) /* the others are told the same */
+        tell(&report);
     for (int part = 0; part < HARDEN_PARTS; part++)
         SLAB_SET(slot->protection[part], report.part[part]);
 }

@@ -1,9 +1,12 @@
 """Hardening: what a worker has given up, what says so, and that everything else goes on."""
 
+import ctypes
 import os
 import pathlib
 import pwd
+import platform
 import signal
+import struct
 import subprocess
 import time
 
@@ -173,6 +176,43 @@ def test_descriptors_of_the_shell_are_closed(plugins, folder):
         host.stop()
     finally:
         os.close(reader)
+        host.discard()
+
+
+def forbid_hardening():
+    """What some containers do: seccomp() fails with EPERM, Landlock is not there."""
+    numbers = {317 if platform.machine() == "x86_64" else 277: 1, 444: 38}
+    code = [(0x20, 0, 0, 0)]  # the number of the call
+    for number, error in numbers.items():
+        code += [(0x15, 0, 1, number), (0x06, 0, 0, 0x00050000 | error)]
+    code.append((0x06, 0, 0, 0x7FFF0000))
+    text = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *line) for line in code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    program = struct.pack("HxxxxxxQ", len(code), ctypes.addressof(text))
+    assert libc.prctl(38, 1, 0, 0, 0) == 0
+    assert libc.prctl(22, 2, ctypes.c_char_p(program), 0, 0) == 0
+
+
+@pytest.mark.skipif(e2e_host.IS_ASAN, reason="sanitizers do without them anyway")
+def test_a_machine_that_forbids_it_is_told_of(plugins, folder):
+    place = folder / "host"
+    place.mkdir()
+    host = e2e_host.Host(place, plugins)
+    with open(host.log_path, "ab") as log:
+        host.process = subprocess.Popen(host.command(), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.DEVNULL, stderr=log,
+                                        preexec_fn=forbid_hardening)
+    try:
+        host.wait_ready()
+        for says in security(host).values():
+            assert "refused" in says["seccomp"] and "not permitted" in says["seccomp"]
+            assert "does not have it" in says["landlock"]
+            assert {says[name] for name in EVERYWHERE} == {None}
+        told = host.log(level="warn", msg="a protection is not in force")
+        assert [line["protection"] for line in told] == ["landlock", "seccomp"]
+        use_everything(host, plugins)
+        host.stop()
+    finally:
         host.discard()
 
 

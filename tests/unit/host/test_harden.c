@@ -437,8 +437,10 @@ static void reason__names_what_stands_against_it(void **state)
     (void)state;
     char out[HARDEN_REASON_SIZE];
     assert_string_equal(harden_reason(HARDEN_IN_FORCE, out), "");
-    assert_string_equal(harden_reason(HARDEN_UNKNOWN, out), "not tried yet");
+    assert_string_equal(harden_reason(HARDEN_UNKNOWN, out), "it has not run yet");
     assert_non_null(strstr(harden_reason(-ENOSYS, out), "kernel does not have it"));
+    assert_true(harden_was_refused(-EPERM) && !harden_was_refused(HARDEN_IN_FORCE));
+    assert_false(harden_was_refused(HARDEN_UNKNOWN));
     assert_non_null(strstr(harden_reason(-EPERM, out), "Operation not permitted"));
     for (int part = 0; part < HARDEN_PARTS; part++)
         assert_true(harden_name(part)[0]);
