@@ -51,13 +51,14 @@ static void config__reads_every_setting(void **state)
     char listen[ADDRESS_TEXT_SIZE];
     assert_int_equal(
         read_text(
-            "{\"listen\":\"127.0.0.1:9000\",\"admin\":\"127.0.0.1:9001\",\"data\":\"d\",\"workers\":3,\n"
+            "{\"listen\":\"127.0.0.1:9000\",\"admin\":\"127.0.0.1:9001\",\"data\":\"d\",\"user\":\"web\",\"workers\":3,\n"
             "\"drain_ms\":1,\"stuck_ms\":200,\"plugins\":[\"a\",\"b\"],\n"
             "\"limits\":{\"body\":77,\"header_count\":5},\"timeouts_ms\":{\"head\":9},\n"
             "\"log\":{\"level\":\"warn\",\"format\":\"json\"}}"),
         0);
     address_print(&config.listen, listen);
     assert_string_equal(listen, "127.0.0.1:9000");
+    assert_string_equal(config.user, "web");
     assert_true(config.admin_given && config.workers == 3 && config.directory_count == 2);
     assert_string_equal(config.data, "d");
     assert_string_equal(config.directories[1], "b");
@@ -82,6 +83,8 @@ static void config__refuses_what_it_does_not_understand(void **state)
     refused("{\"listen\":8080}", "'listen' must be a string");
     refused("{\"listen\":\"nowhere\"}", "'listen': ");
     refused("{\"data\":\"\"}", "'data' must be a path");
+    refused("{\"user\":7}", "'user' must be a user's name");
+    refused("{\"user\":\"\"}", "'user': a user's name has 1 to 63 bytes");
     refused("{\"plugins\":\"a\"}", "'plugins' must be a list of directories");
     refused("{\"plugins\":[1]}", "'plugins' must be a list of directories");
     refused("{\"log\":{\"level\":\"loud\"}}", "'log.level' must be");
