@@ -125,13 +125,20 @@ static void take_end(struct call *call, lua_State *thread, enum budget_end why)
     add_traceback(call, thread);
 }
 
+/* What Lua's buffers raise when they cannot grow: an error like any other, but for its text. */
+static bool is_want_of_memory(lua_State *thread)
+{
+    return lua_type(thread, -1) == LUA_TSTRING &&
+           strcmp(lua_tostring(thread, -1), "not enough memory") == 0;
+}
+
 static void take_failure(struct call *call, lua_State *thread, int status)
 {
     if (status == LUA_YIELD) {
         call->outcome = CALL_ERROR;
         buffer_append_string(call->message, "the handler yielded outside a coroutine of its own");
         call->message_len = call->message->len;
-    } else if (status == LUA_ERRMEM) {
+    } else if (status == LUA_ERRMEM || is_want_of_memory(thread)) {
         take_end(call, thread, BUDGET_MEMORY);
     } else if (ctx_fail_marker(thread, -1) && call->failure) {
         call->outcome = CALL_FAILED;

@@ -1,5 +1,7 @@
 #include "lua/pattern.h"
 
+#include "lua/budget.h"
+
 #include <ctype.h>
 
 enum { ESCAPE = '%' };
@@ -29,6 +31,8 @@ static ptrdiff_t fail_with(struct pattern *p, const char *error, int index)
 /* False: the budget is used up, or an error was met; the whole attempt unwinds. */
 static bool may_go_on(struct pattern *p)
 {
+    if (budget_attention && !budget_goes_on())
+        p->steps = 0;
     return p->steps-- > 0 && !p->error;
 }
 

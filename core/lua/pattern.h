@@ -2,7 +2,8 @@
  * Pattern: matches Lua's patterns (reference manual, 6.4.1) within a budget of steps.
  *
  * The stock matcher can run for years on a few dozen bytes ("(.-)*x" and its kin); this one counts
- * every step it takes and ends with PATTERN_BUDGET. Results, captures and errors are those of Lua's
+ * every step it takes and ends with PATTERN_BUDGET, as it does when the call's own budget
+ * (lua/budget.h) is used up. Results, captures and errors are those of Lua's
  * string library. No allocation, no Lua state: the caller owns the matcher, subject and pattern are
  * borrowed.
  */

@@ -6,8 +6,11 @@
  * lib/money.lua), each run once.
  */
 #include "lua/codec.h"
+#include "lua/format.h"
 #include "lua/state.h"
 #include "lua/strings.h"
+#include "lua/tables.h"
+#include "lua/unicode.h"
 
 #include "base/embedded.h"
 #include "base/log.h"
@@ -16,7 +19,13 @@
 
 extern const struct embedded_file prelude_files[];
 
-enum { MODULE_NAME_MAX = 128 };
+enum {
+    MODULE_NAME_MAX = 128,
+    LOAD_BYTES_MAX = 256 * 1024,  /* of source in one load: compiling cannot be interrupted */
+    FILE_BYTES_MAX = 1024 * 1024, /* of a plugin's file */
+    PACK_FORMAT_MAX = 4096,       /* each item of it is a step that cannot be interrupted */
+    DATE_FORMAT_MAX = 256,
+};
 
 static const char loading_marker = 0;
 
@@ -45,15 +54,51 @@ static int count_memory(lua_State *L)
     return 1;
 }
 
+/* All that the function at 1 gives until it gives nothing, or more than can be loaded, into 1. */
+static void read_pieces(lua_State *L)
+{
+    luaL_Buffer b;
+    size_t total = 0;
+    luaL_buffinit(L, &b);
+    for (;;) {
+        size_t len;
+        lua_pushvalue(L, 1);
+        lua_call(L, 0, 1);
+        const char *piece = lua_tolstring(L, -1, &len);
+        if (!lua_isnil(L, -1) && lua_type(L, -1) != LUA_TSTRING)
+            luaL_error(L, "reader function must return a string");
+        if (!piece || len == 0) {
+            lua_pop(L, 1);
+            break;
+        }
+        total += len;
+        luaL_addvalue(&b);
+        if (total > LOAD_BYTES_MAX)
+            break;
+    }
+    luaL_pushresult(&b);
+    lua_replace(L, 1);
+}
+
 static int load_text(lua_State *L)
 {
-    if (lua_type(L, 1) != LUA_TSTRING)
+    int type = lua_type(L, 1);
+    if (type != LUA_TSTRING && type != LUA_TFUNCTION)
         return luaL_error(L, "load: only source text can be loaded, got %s", luaL_typename(L, 1));
     size_t len;
-    const char *text = lua_tolstring(L, 1, &len);
     const char *name = luaL_optstring(L, 2, "=load");
     bool has_environment = lua_gettop(L) >= 4;
-    if (luaL_loadbufferx(L, text, len, name, "t") != LUA_OK) {
+    if (type == LUA_TFUNCTION)
+        read_pieces(L);
+    const char *text = lua_tolstring(L, 1, &len);
+    if (len > LOAD_BYTES_MAX) {
+        lua_pushnil(L);
+        lua_pushfstring(L, "load: source is longer than %d bytes", LOAD_BYTES_MAX);
+        return 2;
+    }
+    int status = luaL_loadbufferx(L, text, len, name, "t");
+    if (status != LUA_OK) {
+        budget_rethrow(L, status);
         lua_pushnil(L);
         lua_insert(L, -2);
         return 2;
@@ -66,6 +111,32 @@ static int load_text(lua_State *L)
     return 1;
 }
 
+/* upvalues: the stock function, its name, the most bytes its format (the first argument) may have */
+static int call_with_short_format(lua_State *L)
+{
+    size_t len = 0;
+    lua_Integer most = lua_tointeger(L, lua_upvalueindex(3));
+    if (lua_type(L, 1) == LUA_TSTRING)
+        lua_tolstring(L, 1, &len);
+    if (len > (size_t)most)
+        return luaL_error(L, "%s: format is longer than %I bytes",
+                          lua_tostring(L, lua_upvalueindex(2)), (LUAI_UACINT)most);
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_insert(L, 1);
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+}
+
+/* In the library on top. */
+static void bound_format(lua_State *L, const char *library, const char *name, int most)
+{
+    lua_getfield(L, -1, name);
+    lua_pushfstring(L, "%s.%s", library, name);
+    lua_pushinteger(L, most);
+    lua_pushcclosure(L, call_with_short_format, 3);
+    lua_setfield(L, -2, name);
+}
+
 /* print goes to the host's log: a plugin has no standard output. */
 static int print_to_log(lua_State *L)
 {
@@ -75,7 +146,7 @@ static int print_to_log(lua_State *L)
     for (int i = 1; i <= count; i++) {
         if (i > 1)
             luaL_addchar(&b, '\t');
-        luaL_tolstring(L, i, NULL);
+        format_text(L, i, NULL);
         luaL_addvalue(&b);
     }
     luaL_pushresult(&b);
@@ -117,6 +188,9 @@ static void open_libraries(lua_State *L)
     }
     static const char *const time_functions[] = {"time", "clock", "date", "difftime", NULL};
     keep_only(L, LUA_OSLIBNAME, time_functions);
+    lua_getglobal(L, LUA_OSLIBNAME);
+    bound_format(L, LUA_OSLIBNAME, "date", DATE_FORMAT_MAX);
+    lua_pop(L, 1);
 }
 
 static void lock_strings(lua_State *L)
@@ -125,11 +199,24 @@ static void lock_strings(lua_State *L)
     lua_getglobal(L, LUA_STRLIBNAME);
     remove_fields(L, removed);
     strings_replace(L);
+    format_replace(L);
+    bound_format(L, LUA_STRLIBNAME, "pack", PACK_FORMAT_MAX);
+    bound_format(L, LUA_STRLIBNAME, "packsize", PACK_FORMAT_MAX);
+    bound_format(L, LUA_STRLIBNAME, "unpack", PACK_FORMAT_MAX);
     lua_pop(L, 1);
     lua_pushliteral(L, "");
     lua_getmetatable(L, -1);
     lua_pushliteral(L, "string");
     lua_setfield(L, -2, "__metatable");
+    lua_pop(L, 2);
+}
+
+static void replace_libraries(lua_State *L)
+{
+    lua_getglobal(L, LUA_TABLIBNAME);
+    tables_replace(L);
+    lua_getglobal(L, LUA_UTF8LIBNAME);
+    unicode_replace(L);
     lua_pop(L, 2);
 }
 
@@ -223,6 +310,8 @@ void sandbox_load(lua_State *L, struct text content, const char *chunk)
     /* Lua's own message for this names no file. */
     if (content.len && content.data[0] == LUA_SIGNATURE[0])
         luaL_error(L, "%s:1: this is compiled Lua: a plugin is source text", chunk + 1);
+    if (content.len > FILE_BYTES_MAX)
+        luaL_error(L, "%s: the file is longer than %d bytes", chunk + 1, FILE_BYTES_MAX);
     if (luaL_loadbufferx(L, content.data, content.len, chunk, "t") != LUA_OK)
         lua_error(L);
 }
@@ -264,7 +353,9 @@ static int require(lua_State *L)
         lua_pop(L, 1);
         lua_pushvalue(L, 1);
     }
-    if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    int status = lua_pcall(L, 1, 1, 0);
+    if (status != LUA_OK) {
+        budget_rethrow(L, status);
         lua_pushnil(L); /* asked again, it says again what is wrong */
         lua_setfield(L, 2, name);
         return lua_error(L);
@@ -282,6 +373,7 @@ void sandbox_open(lua_State *L)
 {
     open_libraries(L);
     lock_strings(L);
+    replace_libraries(L);
     replace_base(L);
     coroutine_open(L);
     protect_replace(L);

@@ -1,13 +1,20 @@
 #include "lua/strings.h"
 
+#include "lua/budget.h"
 #include "lua/pattern.h"
 
 #include <ctype.h>
 #include <lauxlib.h>
+#include <limits.h>
 #include <stdint.h>
 
 /* Of one call of one function: about a tenth of a second. */
 #define PATTERN_STEPS INT64_C(20000000)
+
+enum {
+    PATTERN_BYTES_MAX = 256 * 1024,
+    PIECE = 16 * 1024 /* bytes between two looks at the budget */
+};
 
 /* What gmatch keeps from step to step. */
 struct walk {
@@ -43,6 +50,7 @@ static bool match(lua_State *L, struct pattern *p, size_t start, size_t *end)
     case PATTERN_NO_MATCH:
         return false;
     case PATTERN_BUDGET:
+        budget_point(L); /* the call's own, perhaps */
         return luaL_error(L, "pattern matching took too many steps");
     default:
         return luaL_error(L, p->error, p->error_index);
@@ -91,6 +99,15 @@ static int find_plain(lua_State *L, struct text subject, struct text needle, siz
     return 2;
 }
 
+/* Testing a character against a set costs the set's length, in one go. */
+static struct text check_pattern(lua_State *L, int index)
+{
+    struct text t = check_text(L, index);
+    if (t.len > PATTERN_BYTES_MAX)
+        luaL_error(L, "pattern is longer than %d bytes", PATTERN_BYTES_MAX);
+    return t;
+}
+
 static bool take_anchor(struct text *pattern)
 {
     if (pattern->len == 0 || pattern->data[0] != '^')
@@ -106,7 +123,10 @@ static int find_or_match(lua_State *L, bool find)
     size_t start = start_position(L, 3, subject.len), end;
     if (start > subject.len)
         return push_nothing(L);
-    if (find && (lua_toboolean(L, 4) || pattern_is_plain(pattern)))
+    if (find && lua_toboolean(L, 4))
+        return find_plain(L, subject, pattern, start);
+    pattern = check_pattern(L, 2);
+    if (find && pattern_is_plain(pattern))
         return find_plain(L, subject, pattern, start);
     struct pattern p;
     bool anchored = take_anchor(&pattern);
@@ -151,7 +171,7 @@ static int gmatch_step(lua_State *L)
 
 static int strings_gmatch(lua_State *L)
 {
-    struct text subject = check_text(L, 1), pattern = check_text(L, 2);
+    struct text subject = check_text(L, 1), pattern = check_pattern(L, 2);
     size_t start = start_position(L, 3, subject.len);
     lua_settop(L, 2);
     struct walk *w = lua_newuserdatauv(L, sizeof *w, 0);
@@ -169,6 +189,7 @@ static void add_template(lua_State *L, luaL_Buffer *b, const struct pattern *p, 
     struct text template;
     template.data = lua_tolstring(L, 3, &template.len);
     for (size_t i = 0; i < template.len; i++) {
+        budget_point(L);
         if (template.data[i] != '%') {
             luaL_addchar(b, template.data[i]);
             continue;
@@ -217,7 +238,7 @@ static bool add_replacement(lua_State *L, luaL_Buffer *b, const struct pattern *
 
 static int strings_gsub(lua_State *L)
 {
-    struct text subject = check_text(L, 1), pattern = check_text(L, 2);
+    struct text subject = check_text(L, 1), pattern = check_pattern(L, 2);
     int type = lua_type(L, 3);
     luaL_argexpected(L,
                      type == LUA_TNUMBER || type == LUA_TSTRING || type == LUA_TFUNCTION ||
@@ -232,6 +253,7 @@ static int strings_gsub(lua_State *L)
     pattern_init(&p, subject, pattern, PATTERN_STEPS);
     luaL_buffinit(L, &b);
     while (count < most) {
+        budget_point(L);
         if (match(L, &p, at, &end) && (ptrdiff_t)end != last_end) {
             count++;
             changed = add_replacement(L, &b, &p, at, end) || changed;
@@ -255,14 +277,81 @@ static int strings_gsub(lua_State *L)
     return 2;
 }
 
+/* The separator and the text, over and over: what is there already is doubled. */
+static void fill(lua_State *L, char *out, size_t total, struct text text, struct text separator)
+{
+    size_t unit = text.len + separator.len, done = unit < total ? unit : total;
+    memcpy(out, text.data, text.len);
+    if (total > text.len)
+        memcpy(out + text.len, separator.data, separator.len);
+    while (done < total) {
+        size_t piece = done < total - done ? done : total - done;
+        if (piece > PIECE && PIECE >= unit)
+            piece = PIECE / unit * unit;
+        if (piece > total - done)
+            piece = total - done;
+        memcpy(out + done, out, piece);
+        done += piece;
+        budget_point(L);
+    }
+}
+
+static int strings_rep(lua_State *L)
+{
+    struct text text = check_text(L, 1), separator;
+    lua_Integer count = luaL_checkinteger(L, 2);
+    separator.data = luaL_optlstring(L, 3, "", &separator.len);
+    size_t unit = text.len + separator.len;
+    if (count <= 0 || unit == 0) {
+        lua_pushliteral(L, "");
+        return 1;
+    }
+    if (unit < text.len || unit > INT_MAX / (lua_Unsigned)count)
+        return luaL_error(L, "resulting string too large");
+    size_t total = unit * (size_t)count - separator.len;
+    char *out = lua_newuserdatauv(L, total, 0); /* a buffer's failure could be caught */
+    fill(L, out, total, text, separator);
+    lua_pushlstring(L, out, total);
+    return 1;
+}
+
+/* The text with each byte put where and as `convert` says. */
+static int convert_bytes(lua_State *L, int (*convert)(int), bool reversed)
+{
+    struct text text = check_text(L, 1);
+    luaL_Buffer b;
+    char *out = luaL_buffinitsize(L, &b, text.len);
+    for (size_t i = 0; i < text.len; i++) {
+        if (i % PIECE == 0)
+            budget_point(L);
+        unsigned char c = (unsigned char)text.data[reversed ? text.len - 1 - i : i];
+        out[i] = (char)(convert ? convert(c) : c);
+    }
+    luaL_pushresultsize(&b, text.len);
+    return 1;
+}
+
+static int strings_lower(lua_State *L)
+{
+    return convert_bytes(L, tolower, false);
+}
+
+static int strings_upper(lua_State *L)
+{
+    return convert_bytes(L, toupper, false);
+}
+
+static int strings_reverse(lua_State *L)
+{
+    return convert_bytes(L, NULL, true);
+}
+
 void strings_replace(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"find", strings_find},
-        {"match", strings_match},
-        {"gmatch", strings_gmatch},
-        {"gsub", strings_gsub},
-        {NULL, NULL},
+        {"find", strings_find},   {"match", strings_match},     {"gmatch", strings_gmatch},
+        {"gsub", strings_gsub},   {"rep", strings_rep},         {"lower", strings_lower},
+        {"upper", strings_upper}, {"reverse", strings_reverse}, {NULL, NULL},
     };
     luaL_setfuncs(L, functions, 0);
 }

@@ -59,10 +59,70 @@ static void sandbox__loads_text_only(void **state)
     expect_in_sandbox(
         "local f, why = load('\\27Lua')\n"
         "if f or not why:find('binary', 1, true) then return tostring(why) end\n"
-        "if pcall(load, function() return nil end) then return 'a reader' end\n"
         "if load('return 1 +')  then return 'syntax' end\n"
         "if load('return x', 'c', 'b', { x = 7 })() ~= 7 then return 'environment' end\n"
         "if load('return x', 'c', 't', nil) == nil then return 'nil environment' end");
+}
+
+static void sandbox__loads_pieces(void **state)
+{
+    (void)state;
+    expect_in_sandbox(
+        "local function pieces(...)\n"
+        "  local list, i = { ... }, 0\n"
+        "  return function() i = i + 1 return list[i] end\n"
+        "end\n"
+        "if load(pieces('return ', '1 ', '+ 2'))() ~= 3 then return 'three pieces' end\n"
+        "if load(pieces())() then return 'none' end\n"
+        "if load(pieces('return 1', '', ' + 1'))() ~= 1 then return 'an empty piece ends it' end\n"
+        "local f, why = load(pieces('\\27Lua'))\n"
+        "if f or not why:find('binary', 1, true) then return tostring(why) end\n"
+        "local ok, e = pcall(load, function() return {} end)\n"
+        "if ok or not e:find('must return a string', 1, true) then return tostring(e) end\n"
+        "if pcall(load, 7) then return 'a number' end\n"
+        "ok, e = pcall(load, function() error('mine', 0) end)\n"
+        "if ok or e ~= 'mine' then return tostring(e) end");
+}
+
+static void sandbox__bounds_what_is_compiled(void **state)
+{
+    (void)state;
+    expect_in_sandbox(
+        "local long = ('-'):rep(262145)\n"
+        "local f, why = load(long)\n"
+        "if f or why ~= 'load: source is longer than 262144 bytes' then return tostring(why) end\n"
+        "local endless = function() return ' ' .. ('-'):rep(1000) end\n"
+        "f, why = load(endless)\n"
+        "if f or why ~= 'load: source is longer than 262144 bytes' then return tostring(why) end\n"
+        "if not load(long:sub(2)) then return 'as long as allowed' end\n"
+        "f, why = load('return ' .. ('('):rep(5000) .. '1' .. (')'):rep(5000))\n"
+        "if f or not why:find('overflow', 1, true) then return tostring(why) end");
+}
+
+static void sandbox__bounds_formats(void **state)
+{
+    (void)state;
+    expect_in_sandbox(
+        "for _, f in ipairs { string.pack, string.packsize, string.unpack } do\n"
+        "  local ok, why = pcall(f, ('b'):rep(4097), '')\n"
+        "  if ok or not why:find('format is longer than 4096 bytes', 1, true) then return why end\n"
+        "end\n"
+        "if string.unpack('<i4', string.pack('<i4', -7)) ~= -7 then return 'pack' end\n"
+        "local ok, why = pcall(os.date, ('x'):rep(257))\n"
+        "if ok or why ~= 'os.date: format is longer than 256 bytes' then return why end\n"
+        "if os.date('!%Y', 0) ~= '1970' or not os.date():find(':') then return 'date' end");
+}
+
+static void sandbox__tells_no_addresses(void **state)
+{
+    (void)state;
+    expect_in_sandbox(
+        "local t = {}\n"
+        "if tostring(t) ~= string.format('%s', t) then return 'two names' end\n"
+        "if tostring(t) == tostring({}) then return 'one name for two' end\n"
+        "if tostring(setmetatable({}, { __name = 'mine' })):sub(1, 8) ~= 'mine: 0x' then return 'named' end\n"
+        "if tostring(nil) .. tostring(true) .. tostring(1.5) .. tostring('x') ~= 'niltrue1.5x'\n"
+        "then return 'plain' end");
 }
 
 static void sandbox__locks_the_metatable_of_strings(void **state)
@@ -170,6 +230,10 @@ int main(void)
         VM_TEST(sandbox__refuses_finalizers),
         VM_TEST(sandbox__setmetatable_still_checks_its_arguments),
         VM_TEST(sandbox__loads_text_only),
+        VM_TEST(sandbox__loads_pieces),
+        VM_TEST(sandbox__bounds_what_is_compiled),
+        VM_TEST(sandbox__bounds_formats),
+        VM_TEST(sandbox__tells_no_addresses),
         VM_TEST(sandbox__locks_the_metatable_of_strings),
         VM_TEST(sandbox__counts_memory_but_does_not_collect),
         VM_TEST(require__runs_a_module_once_with_its_name),
