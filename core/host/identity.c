@@ -18,8 +18,10 @@ enum { CAPABILITY_SETS = 2 };
 static int check_path(const char *path, struct pn_error *err)
 {
     struct stat st;
-    if (stat(path, &st) != 0 && errno == ENOENT)
-        return 0;
+    if (stat(path, &st) != 0)
+        return errno == ENOENT ? 0
+                               : pn_error_errno(err, PN_EDENIED, "cannot reach '%s' as user %u",
+                                                path, (unsigned)geteuid());
     bool folder = S_ISDIR(st.st_mode);
     if (faccessat(AT_FDCWD, path, folder ? R_OK | W_OK | X_OK : R_OK | W_OK, AT_EACCESS) == 0)
         return 0;
@@ -86,15 +88,15 @@ static int check_as_plain_root(const char *data, struct pn_error *err)
     return rc;
 }
 
-/* The folders above it stay root's. */
+/* The one folder: those above it would be root's, and closed to the user. */
 static int make_data(const char *data, const struct passwd *user, struct pn_error *err)
 {
-    if (file_exists(data))
-        return 0;
-    int rc = file_make_directory(data, err);
-    if (rc == 0 && chown(data, user->pw_uid, user->pw_gid) != 0)
-        rc = pn_error_errno(err, PN_EIO, "cannot give '%s' to user '%s'", data, user->pw_name);
-    return rc;
+    if (mkdir(data, 0700) != 0)
+        return errno == EEXIST ? 0
+                               : pn_error_errno(err, PN_EIO, "cannot make directory '%s'", data);
+    if (chown(data, user->pw_uid, user->pw_gid) != 0)
+        return pn_error_errno(err, PN_EIO, "cannot give '%s' to user '%s'", data, user->pw_name);
+    return 0;
 }
 
 static int become(const struct passwd *user, struct pn_error *err)

@@ -20,7 +20,7 @@ EVERYWHERE = ["descriptors", "limits", "capabilities", "no_new_privs"]
 IS_ROOT = os.geteuid() == 0
 NOBODY = "nobody"
 
-needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root can become somebody else")
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root may become somebody else, or look into a worker")
 
 TABLE = "create table note (id integer primary key, text text not null);"
 COLUMN = "alter table note add column kind text;"
@@ -216,6 +216,7 @@ def test_a_machine_that_forbids_it_is_told_of(plugins, folder):
         host.discard()
 
 
+@needs_root
 def test_a_worker_holds_no_socket_of_another(plugins, start_host):
     host = start_host(plugins, mode="serve", workers=3)
     shared = [{os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
@@ -260,6 +261,15 @@ def test_a_data_directory_of_somebody_else_is_refused_by_its_path(plugins, folde
                              "127.0.0.1:0")
     assert as_nobody.returncode == 1
     assert f"'{ours}/db' belongs to user 0" in as_nobody.stderr
+    closed = folder / "closed"
+    (closed / "data").mkdir(parents=True)
+    closed.chmod(0o700)
+    unreachable = e2e_host.run("serve", plugins, "--data", closed / "data", "--user", NOBODY)
+    assert unreachable.returncode == 1
+    assert f"cannot reach '{closed}/data'" in unreachable.stderr
+    deep = e2e_host.run("serve", plugins, "--data", folder / "no" / "data", "--user", NOBODY)
+    assert deep.returncode == 1
+    assert f"cannot make directory '{folder}/no/data'" in deep.stderr
 
 
 def test_a_user_that_is_not_there_is_refused(plugins, folder):
