@@ -20,12 +20,14 @@ EVERYWHERE = ["descriptors", "limits", "capabilities", "no_new_privs"]
 IS_ROOT = os.geteuid() == 0
 NOBODY = "nobody"
 
-needs_root = pytest.mark.skipif(not IS_ROOT, reason="only root may become somebody else, or look into a worker")
+needs_root = pytest.mark.skipif(not IS_ROOT,
+                                reason="only root may become somebody else, or look into a worker")
 
 TABLE = "create table note (id integer primary key, text text not null);"
 COLUMN = "alter table note add column kind text;"
 NOTES = """
-plugin:command "add" {{ input = {{ text = t.string }}, output = t.integer, run = function(ctx, input)
+plugin:command "add" {{ input = {{ text = t.string }}, output = t.integer,
+    run = function(ctx, input)
     ctx.db:run("insert into note (text) values ($1)", input.text)
     return ctx.db:one("select count(*) as n from note").n
 end }}
