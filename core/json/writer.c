@@ -31,18 +31,10 @@ static const char *pass_clean(const char *p, const char *end)
     }
 }
 
-void json_write_string(struct buffer *b, struct text t)
+void json_write_string_part(struct buffer *b, struct text t)
 {
-    if (t.len == 0) {
-        buffer_append_text(b, TEXT("\"\""));
-        return;
-    }
     const char *p = t.data, *end = t.data + t.len;
-    /* Usually nothing is escaped, and this is the only growth. */
-    if (!buffer_reserve(b, t.len + 2))
-        return;
-    buffer_append_char(b, '"');
-    for (;;) {
+    while (p < end) {
         const char *clean = pass_clean(p, end);
         buffer_append(b, p, (size_t)(clean - p));
         if (clean == end)
@@ -50,6 +42,19 @@ void json_write_string(struct buffer *b, struct text t)
         put_escaped(b, *clean);
         p = clean + 1;
     }
+}
+
+void json_write_string(struct buffer *b, struct text t)
+{
+    if (t.len == 0) {
+        buffer_append_text(b, TEXT("\"\""));
+        return;
+    }
+    /* Usually nothing is escaped, and this is the only growth. */
+    if (!buffer_reserve(b, t.len + 2))
+        return;
+    buffer_append_char(b, '"');
+    json_write_string_part(b, t);
     buffer_append_char(b, '"');
 }
 

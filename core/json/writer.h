@@ -11,6 +11,8 @@
 
 /* `t` must be UTF-8. Escapes '"', '\' and control characters, nothing else. */
 void json_write_string(struct buffer *b, struct text t);
+/* The same without the quotes: a text that is written in parts. */
+void json_write_string_part(struct buffer *b, struct text t);
 
 /* The same for text from outside: PN_EINVAL, and nothing written, when it is not UTF-8. */
 int json_write_string_checked(struct buffer *b, struct text t);

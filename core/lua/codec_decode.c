@@ -7,6 +7,7 @@
 
 #include "contract/check.h"
 #include "json/reader.h"
+#include "lua/budget.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -314,6 +315,7 @@ static bool decode_any(struct decoder *d, const struct contract_path *at, enum j
 static bool decode_value(struct decoder *d, const struct contract_type *type,
                          const struct contract_path *at, enum json_token token)
 {
+    budget_point(d->L);
     luaL_checkstack(d->L, 8, "json");
     if (token == JSON_NULL && type->nullable && type->kind != CONTRACT_ANY) {
         lua_pushnil(d->L);

@@ -4,11 +4,15 @@
  */
 #include "lua/codec.h"
 
+#include "lua/budget.h"
+
 #include "contract/check.h"
 #include "json/writer.h"
 
 #include <math.h>
 #include <stdio.h>
+
+enum { PIECE = 32 * 1024 }; /* of a text, between two looks at the budget */
 
 struct encoder {
     lua_State *L;
@@ -126,6 +130,35 @@ static bool fits(const struct encoder *e, struct text value)
     return e->out->len <= CODEC_OUTPUT_MAX && value.len <= CODEC_OUTPUT_MAX - e->out->len;
 }
 
+/* The longest beginning that ends between two characters, of about a PIECE. */
+static struct text take_piece(struct text *rest)
+{
+    size_t len = rest->len < PIECE ? rest->len : PIECE;
+    for (int i = 0; i < 3 && len < rest->len && ((unsigned char)rest->data[len] & 0xC0) == 0x80;
+         i++)
+        len--;
+    struct text piece = {rest->data, len};
+    *rest = (struct text){rest->data + len, rest->len - len};
+    return piece;
+}
+
+/* False: it is not UTF-8. */
+static bool write_text(struct encoder *e, struct text value)
+{
+    if (value.len <= PIECE)
+        return json_write_string_checked(e->out, value) == 0;
+    buffer_append_char(e->out, '"');
+    while (value.len) {
+        struct text piece = take_piece(&value);
+        budget_point(e->L);
+        if (!text_is_utf8(piece))
+            return false;
+        json_write_string_part(e->out, piece);
+    }
+    buffer_append_char(e->out, '"');
+    return true;
+}
+
 static void encode_string(struct encoder *e, const struct contract_type *type,
                           const struct contract_path *at)
 {
@@ -137,7 +170,7 @@ static void encode_string(struct encoder *e, const struct contract_type *type,
     value.data = lua_tolstring(e->L, -1, &value.len);
     if (!fits(e, value))
         offend_size(e, at);
-    else if (json_write_string_checked(e->out, value) != 0)
+    else if (!write_text(e, value))
         contract_offend(e->offences, at, TEXT("bytes that are not UTF-8"), "string");
     else if (type->kind != CONTRACT_ANY)
         contract_check_string(type, value, at, e->offences);
@@ -149,6 +182,7 @@ static size_t count_pairs(lua_State *L, size_t enough)
     size_t count = 0;
     lua_pushnil(L);
     while (lua_next(L, -2)) {
+        budget_point(L);
         lua_pop(L, 1);
         if (++count >= enough) {
             lua_pop(L, 1);
@@ -204,7 +238,7 @@ static void encode_map(struct encoder *e, const struct contract_type *type,
         }
         if (count++)
             buffer_append_char(e->out, ',');
-        if (json_write_string_checked(e->out, at.name) != 0) {
+        if (!write_text(e, at.name)) {
             /* Nothing below it can be named in an offence. */
             contract_offend(e->offences, up, TEXT("a key that is not UTF-8"),
                             "members named by strings");
@@ -225,6 +259,7 @@ static void offend_extra(struct encoder *e, const struct contract_type *type,
 {
     lua_pushnil(e->L);
     while (lua_next(e->L, -2)) {
+        budget_point(e->L);
         lua_pop(e->L, 1);
         struct contract_path at = {up, TEXT("(not a string)"), 0};
         if (lua_type(e->L, -1) == LUA_TSTRING)
@@ -315,6 +350,7 @@ static void encode_composite(struct encoder *e, const struct contract_type *type
 static void encode_value(struct encoder *e, const struct contract_type *type,
                          const struct contract_path *at)
 {
+    budget_point(e->L);
     luaL_checkstack(e->L, 8, "json");
     bool null = lua_isnil(e->L, -1) || codec_is_null(e->L, -1);
     if (null && (type->nullable || type->kind == CONTRACT_ANY)) {
