@@ -1,9 +1,12 @@
 #include "host/changes.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <limits.h>
 #include <stdlib.h>
+
+enum { MIGRATE_MS_MAX = 10000 }; /* what verification took on a copy is bounded likewise */
 
 struct change {
     struct task task; /* first */
@@ -44,6 +47,21 @@ static void watch(const struct change *change)
                    change->type == BUS_MIGRATE ? WITNESS_MIGRATION : WITNESS_LOAD, &change->spec);
 }
 
+static void work_on_migration(void *user)
+{
+    struct change *change = user;
+    int applied;
+    change->code = catalogue_migrate(change->all->catalogue, &change->spec, &applied, &change->err);
+}
+
+static void migrate(struct change *change)
+{
+    int64_t limit = MIGRATE_MS_MAX * NS_PER_MS;
+    if (!task_work(work_on_migration, change, limit, clock_monotonic() + limit) &&
+        change->code != 0)
+        pn_error_wrap(&change->err, "migrating took more than %d s", MIGRATE_MS_MAX / 1000);
+}
+
 static void renew(struct change *change)
 {
     change->code = catalogue_renew(change->all->catalogue, &change->spec, &change->err);
@@ -60,7 +78,6 @@ static void run(struct task *t)
     struct change *change = (struct change *)t;
     struct catalogue *c = change->all->catalogue;
     const struct generation_spec *spec = &change->spec;
-    int applied;
     if (change->all->began)
         change->all->began(change->all->user, change->type);
     watch(change);
@@ -69,7 +86,7 @@ static void run(struct task *t)
         change->code = catalogue_prepare(c, spec, &change->err);
         return;
     case BUS_MIGRATE:
-        change->code = catalogue_migrate(c, spec, &applied, &change->err);
+        migrate(change);
         return;
     case BUS_PUBLISH:
         change->code = catalogue_publish(c, spec, &change->err);

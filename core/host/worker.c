@@ -274,6 +274,7 @@ static int open_parts(struct worker *w, struct pn_error *err)
     w->catalogue = catalogue_new(&options);
     if (!w->loop || !w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
         return PN_ENOMEM;
+    store_set_pace(call_goes_on);
     changes_init(&w->changes, w->catalogue, w->executor.scheduler);
     w->executor.witness = w->changes.witness = &w->slot->witness;
     w->changes.user = w;

@@ -27,7 +27,7 @@ static const char ended_marker = 0;
 /* What the signal handler shares with the code that it interrupts. */
 static struct {
     lua_State *volatile running;
-    struct budget *budget;
+    struct budget *volatile budget;
     volatile uint32_t slice; /* counts the beginnings */
     volatile uint32_t seen;  /* the one that the last tick saw */
     volatile int64_t seen_cpu;
@@ -72,7 +72,7 @@ static void on_tick(int number)
 {
     int saved = errno;
     (void)number;
-    if (!now.running) {
+    if (!now.budget) {
         rest_when_idle();
         errno = saved;
         return;
@@ -88,7 +88,7 @@ static void on_tick(int number)
         now.overdue = true;
         budget_attention = 1;
         /* Arming walks the whole call stack: not again while the hook is on its way. */
-        if (now.hooked != now.running || now.ticks % REARM_TICKS == 0)
+        if (now.running && (now.hooked != now.running || now.ticks % REARM_TICKS == 0))
             arm_hook(now.running);
         now.hooked = now.running;
     }

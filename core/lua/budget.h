@@ -42,7 +42,7 @@ struct budget {
 
 extern volatile sig_atomic_t budget_attention;
 
-/* What runs from now on runs on L and for this budget, until budget_leave. */
+/* What runs from now on runs on L (NULL: no Lua) and for this budget, until budget_leave. */
 void budget_enter(struct budget *b, lua_State *L);
 void budget_leave(struct budget *b);
 

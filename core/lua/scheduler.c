@@ -228,6 +228,15 @@ void task_sleep(struct task *t, int64_t ms)
         budget_suspend();
 }
 
+bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t deadline)
+{
+    struct budget budget = {.cpu_left = cpu_ns, .deadline = deadline};
+    budget_enter(&budget, NULL);
+    work(user);
+    budget_leave(&budget);
+    return budget.ended == BUDGET_RUNS;
+}
+
 void task_wake(struct task *t)
 {
     if (loop_timer_is_started(&t->timer))

@@ -56,6 +56,13 @@ void scheduler_free(struct scheduler *s); /* nothing may be left on it */
 /* False: too many wait, or there is no memory; the task is untouched. It may have ended already. */
 bool scheduler_start(struct scheduler *s, struct share *share, struct task *t);
 
+/*
+ * On a fiber of a task: work in C that takes long, and asks call_goes_on (lua/call.h) meanwhile,
+ * which suspends it where a call would be. False: `cpu_ns` or the deadline (monotonic ns) was
+ * exceeded.
+ */
+bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t deadline);
+
 /* On a fiber of a task: it goes on after `ms`, or earlier when its call's deadline comes. */
 void task_sleep(struct task *t, int64_t ms);
 

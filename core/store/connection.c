@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "store/functions.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,13 +28,46 @@ static void library_start(void)
     started = true;
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD);
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    heap_install();
 }
 
-static int check_deadline(void *connection)
+static bool (*pace)(void);
+
+void store_set_pace(bool (*goes_on)(void))
+{
+    pace = goes_on;
+}
+
+struct heap_account *sqlite_connection_enter(struct connection *c)
+{
+    c->busy = true;
+    return heap_switch(c->store->heap);
+}
+
+void sqlite_connection_leave(struct connection *c, struct heap_account *before)
+{
+    c->busy = false;
+    heap_switch(before);
+}
+
+/* Others may use SQLite meanwhile, and what they allocate is theirs. */
+static bool goes_on(void)
+{
+    struct heap_account *mine = heap_switch(NULL);
+    bool on = pace();
+    heap_switch(mine);
+    return on;
+}
+
+static int check_progress(void *connection)
 {
     const struct connection *c = connection;
     int64_t deadline = c->store->deadline;
-    return deadline && c->mode != MODE_HOST && clock_monotonic() > deadline;
+    if (c->mode == MODE_HOST)
+        return 0;
+    if (pace && !goes_on())
+        return 1;
+    return deadline && clock_monotonic() > deadline;
 }
 
 static void set_switches(sqlite3 *db, bool writer)
@@ -61,7 +95,7 @@ static void set_limits(sqlite3 *db)
     static const struct {
         int limit, value;
     } limits[] = {
-        {SQLITE_LIMIT_LENGTH, 16 << 20},
+        {SQLITE_LIMIT_LENGTH, STORE_VALUE_MAX},
         {SQLITE_LIMIT_SQL_LENGTH, PLUGIN_SQL_MAX},
         {SQLITE_LIMIT_COLUMN, 500},
         {SQLITE_LIMIT_EXPR_DEPTH, 100},
@@ -69,7 +103,7 @@ static void set_limits(sqlite3 *db)
         {SQLITE_LIMIT_VDBE_OP, 100000},
         {SQLITE_LIMIT_FUNCTION_ARG, 100},
         {SQLITE_LIMIT_ATTACHED, 0},
-        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 500},
+        {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 100},
         {SQLITE_LIMIT_VARIABLE_NUMBER, STORE_PARAMETERS_MAX},
         {SQLITE_LIMIT_TRIGGER_DEPTH, 20},
         {SQLITE_LIMIT_WORKER_THREADS, 0},
@@ -126,6 +160,11 @@ static int set_common(struct connection *c)
         rc = exec_number(c, "pragma mmap_size=%lld", limits->mmap_bytes);
     if (rc == SQLITE_OK)
         rc = sqlite_connection_exec(c, "pragma cell_size_check=on");
+    /* Sorting and temporary tables: in files they would be bounded by the disk alone. */
+    if (rc == SQLITE_OK)
+        rc = sqlite_connection_exec(c, "pragma temp_store=memory");
+    if (rc == SQLITE_OK)
+        rc = functions_replace(c->db);
     return rc;
 }
 
@@ -227,10 +266,9 @@ static int open_file(struct connection *c, struct pn_error *err)
     return fault_report(c, rc, TEXT(""), err);
 }
 
-int sqlite_connection_open(struct connection **out, struct store *s, bool writer,
+static int open_connection(struct connection **out, struct store *s, bool writer,
                            struct pn_error *err)
 {
-    library_start();
     struct connection *c = calloc(1, sizeof *c);
     if (!c)
         return pn_error_set(err, PN_ENOMEM, "%s: out of memory", s->path);
@@ -255,11 +293,21 @@ int sqlite_connection_open(struct connection **out, struct store *s, bool writer
     }
     set_limits(c->db);
     sqlite3_set_authorizer(c->db, authorize, c);
-    sqlite3_progress_handler(c->db, PROGRESS_STEPS, check_deadline, c);
+    sqlite3_progress_handler(c->db, PROGRESS_STEPS, check_progress, c);
     *out = c;
     return 0;
 fail:
     sqlite_connection_close(c);
+    return status;
+}
+
+int sqlite_connection_open(struct connection **out, struct store *s, bool writer,
+                           struct pn_error *err)
+{
+    library_start();
+    struct heap_account *before = heap_switch(s->heap);
+    int status = open_connection(out, s, writer, err);
+    heap_switch(before);
     return status;
 }
 

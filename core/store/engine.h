@@ -10,6 +10,7 @@
 #define PINION_STORE_ENGINE_H
 
 #include "base/map.h"
+#include "store/heap.h"
 #include "store/store.h"
 
 #include <sqlite3.h>
@@ -50,6 +51,7 @@ struct connection {
     sqlite3_stmt *begin, *commit, *rollback;
     bool snapshot;           /* a reader's: BEGIN was run */
     int pins, active;        /* holders of the snapshot: suspended calls, statements in use */
+    bool busy;               /* inside SQLite, perhaps suspended there */
     struct connection *next; /* in the store's list of readers */
 };
 
@@ -66,7 +68,8 @@ struct store {
     struct connection *last;    /* the reader of the last read, or NULL */
     struct connection *chosen;  /* by store_snapshot_use, or NULL */
     bool transaction;
-    struct pn_error doom; /* code != 0: why the open transaction cannot be committed */
+    struct heap_account *heap; /* of all its connections */
+    struct pn_error doom;      /* code != 0: why the open transaction cannot be committed */
 };
 
 /* connection.c */
@@ -76,6 +79,10 @@ void sqlite_connection_close(struct connection *c);
 /* Runs a statement of the host's own that yields no rows; SQLite's code. */
 int sqlite_connection_run(struct connection *c, sqlite3_stmt *statement);
 int sqlite_connection_exec(struct connection *c, const char *sql);
+
+/* Around everything that compiles or runs a plugin's SQL. */
+struct heap_account *sqlite_connection_enter(struct connection *c);
+void sqlite_connection_leave(struct connection *c, struct heap_account *before);
 
 /* store.c */
 /* The reader for the next read, its snapshot opened. */

@@ -105,6 +105,10 @@ static const char *message_of(const struct connection *c, int rc)
         return c->denial;
     if ((rc & 0xFF) == SQLITE_INTERRUPT)
         return "deadline passed";
+    if ((rc & 0xFF) == SQLITE_NOMEM && c->store->heap->refused) {
+        c->store->heap->refused = false;
+        return "it needs more memory than a plugin's SQL may take";
+    }
     /* What the connection remembers may be older than this failure. */
     return sqlite3_extended_errcode(c->db) == rc ? sqlite3_errmsg(c->db) : sqlite3_errstr(rc);
 }

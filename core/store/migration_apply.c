@@ -218,12 +218,15 @@ int migrations_apply(struct store *s, const struct migration *list, size_t n, in
         *applied = 0;
     if (!s->writer)
         return pn_error_set(err, PN_EDENIED, "%s: only its home worker writes", s->path);
+    if (s->writer->busy || s->transaction)
+        return pn_error_set(err, PN_EBUSY, "%s: a command writes now", s->path);
     int status = migrations_state(s, list, n, &state, err);
     if (status || state.pending == 0)
         return status;
     /* Keys can only be switched outside of a transaction. */
     set_schema_mode(s->writer, true);
     status = store_begin(s, err);
+    struct heap_account *before = sqlite_connection_enter(s->writer);
     if (status == 0) {
         status = apply_in_transaction(s, list, n, &count, err);
         if (status == 0)
@@ -231,6 +234,7 @@ int migrations_apply(struct store *s, const struct migration *list, size_t n, in
         else
             store_rollback(s);
     }
+    sqlite_connection_leave(s->writer, before);
     set_schema_mode(s->writer, false);
     if (status == 0 && applied)
         *applied = count;

@@ -168,8 +168,10 @@ static int compile(struct connection *c, struct statement *st, struct pn_error *
     const char *tail;
     c->denial[0] = 0;
     /* With its terminator counted, SQLite need not copy the text. */
+    struct heap_account *before = sqlite_connection_enter(c);
     int rc = sqlite3_prepare_v3(c->db, st->sql.data, (int)st->sql.len + 1,
                                 SQLITE_PREPARE_PERSISTENT, &st->handle, &tail);
+    sqlite_connection_leave(c, before);
     if (rc != SQLITE_OK)
         return fault_report(c, rc, st->sql, err);
     int status =
@@ -340,7 +342,9 @@ int statement_step(struct statement *st, struct pn_error *err)
     if (status)
         return status;
     c->denial[0] = 0;
+    struct heap_account *before = sqlite_connection_enter(st->connection);
     int rc = sqlite3_step(st->handle);
+    sqlite_connection_leave(st->connection, before);
     if (rc == SQLITE_ROW)
         return STORE_ROW;
     if (rc != SQLITE_DONE)

@@ -25,7 +25,7 @@ enum store_type { STORE_NULL, STORE_INTEGER, STORE_FLOAT, STORE_TEXT, STORE_BLOB
 
 enum { STORE_DONE = 0, STORE_ROW = 1 };
 
-enum { STORE_PARAMETERS_MAX = 100 };
+enum { STORE_PARAMETERS_MAX = 100, STORE_VALUE_MAX = 4 << 20 /* bytes of a text, blob or row */ };
 
 /* `sql` is one statement and may go away afterwards; the same text at the same address is found
  * fastest. */

@@ -11,6 +11,8 @@
 
 #include <stdlib.h>
 
+enum { READERS_KEPT = 8 };
+
 static void set_defaults(struct store_limits *l)
 {
     if (l->cache_kb <= 0)
@@ -20,7 +22,9 @@ static void set_defaults(struct store_limits *l)
     if (l->statements <= 0)
         l->statements = 128;
     if (l->readers <= 0)
-        l->readers = 8;
+        l->readers = 64;
+    if (l->heap_bytes <= 0)
+        l->heap_bytes = 64 << 20;
     if (l->checkpoint_pages <= 0)
         l->checkpoint_pages = 1000;
 }
@@ -40,7 +44,10 @@ int store_open(struct store **out, const char *path, enum store_role role,
     if (limits)
         s->limits = *limits;
     set_defaults(&s->limits);
-    int status = role == STORE_HOME ? sqlite_connection_open(&s->writer, s, true, err) : 0;
+    s->heap = heap_account_new((size_t)s->limits.heap_bytes);
+    int status = !s->heap             ? pn_error_set(err, PN_ENOMEM, "%s: out of memory", path)
+                 : role == STORE_HOME ? sqlite_connection_open(&s->writer, s, true, err)
+                                      : 0;
     if (status) {
         store_close(s);
         return status;
@@ -61,6 +68,7 @@ void store_close(struct store *s)
     }
     /* Last, as only the writer folds the log into the file when nobody else has it open. */
     sqlite_connection_close(s->writer);
+    heap_account_close(s->heap);
     free(s->path);
     free(s);
 }
@@ -149,7 +157,7 @@ void store_rollback(struct store *s)
 
 static bool is_held(const struct connection *c)
 {
-    return c->pins > 0 || c->active > 0;
+    return c->pins > 0 || c->active > 0 || c->busy;
 }
 
 static void end_snapshot(struct connection *c)
@@ -163,6 +171,7 @@ static int take_reader(struct store *s, struct connection **out, struct pn_error
 {
     for (struct connection *c = s->readers; c; c = c->next) {
         if (!is_held(c)) {
+            end_snapshot(c); /* of one that was held while its tick ended */
             *out = c;
             return 0;
         }
@@ -186,7 +195,7 @@ static int take_reader(struct store *s, struct connection **out, struct pn_error
 int store_reader(struct store *s, struct connection **out, struct pn_error *err)
 {
     struct connection *c = s->chosen ? s->chosen : s->current;
-    if (!c) {
+    if (!c || c->busy) {
         int status = take_reader(s, &c, err);
         if (status)
             return status;
@@ -203,10 +212,26 @@ int store_reader(struct store *s, struct connection **out, struct pn_error *err)
     return 0;
 }
 
+static void close_reader(struct connection *c)
+{
+    struct store *s = c->store;
+    struct connection **at = &s->readers;
+    while (*at != c)
+        at = &(*at)->next;
+    *at = c->next;
+    s->reader_count--;
+    if (s->last == c)
+        s->last = NULL;
+    sqlite_connection_close(c);
+}
+
 void store_reader_settle(struct connection *c)
 {
-    if (c != c->store->current && !is_held(c))
-        end_snapshot(c);
+    if (c == c->store->current || is_held(c))
+        return;
+    end_snapshot(c);
+    if (c->store->reader_count > READERS_KEPT && c != c->store->chosen)
+        close_reader(c);
 }
 
 void store_snapshot_end(struct store *s)

@@ -35,7 +35,8 @@ struct store_limits {
     int cache_kb;       /* page cache of a connection (default: 2000) */
     int busy_ms;        /* how long to wait for another process's lock (default: 100) */
     int statements;     /* kept prepared by a connection (default: 128) */
-    int readers;        /* connections to read from, so snapshots held at once (default: 8) */
+    int readers;        /* connections to read from, so snapshots held at once (default: 64) */
+    int64_t heap_bytes; /* that SQLite may allocate for it (default: 64 MiB) */
     int checkpoint_pages; /* pages in the log that make a commit checkpoint (default: 1000) */
 };
 
@@ -44,6 +45,14 @@ int store_open(struct store **out, const char *path, enum store_role role,
                const struct store_limits *limits, struct pn_error *err);
 void store_close(struct store *s); /* rolls back what is open; NULL is fine */
 const char *store_path(const struct store *s);
+
+/*
+ * What is asked every few ten microseconds while a plugin's SQL runs, in any store of this process:
+ * false ends the statement with PN_ETIMEOUT. It may suspend the caller's fiber: a connection that is
+ * inside SQLite is used by nobody else, and the writer belongs to one command or migration at a
+ * time. NULL: nothing is asked.
+ */
+void store_set_pace(bool (*goes_on)(void));
 
 /* Statements are interrupted once clock_monotonic() is past `monotonic_ns`; 0 lifts it. */
 void store_set_deadline(struct store *s, int64_t monotonic_ns);
