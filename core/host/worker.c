@@ -14,6 +14,7 @@
 #include "net/listener.h"
 #include "release/deploy.h"
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -319,6 +320,17 @@ static void stop(struct worker *w)
     loop_free(w->loop);
 }
 
+/*
+ * What a plugin has used for a while goes back to the system: large blocks are mapped by themselves
+ * however often they come (glibc would stop that after the first), and the heap's free end is given
+ * up.
+ */
+static void give_memory_back(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 512 * 1024);
+    mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+}
+
 _Noreturn void worker_main(const struct host *h, int index)
 {
     static struct worker w; /* one per process */
@@ -329,6 +341,7 @@ _Noreturn void worker_main(const struct host *h, int index)
     snprintf(name, sizeof name, "worker-%d", index);
     int signal_fd = process_begin(h, name, w.slot);
     crash_watch(&w.slot->witness);
+    give_memory_back();
     int rc = start(&w, signal_fd, &err);
     if (rc == 0) {
         SLAB_SET(w.slot->state, SLOT_SERVING);

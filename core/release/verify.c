@@ -16,6 +16,9 @@
 enum {
     VERIFY_WALL_MS = 10000,
     VERIFY_CPU_SECONDS = 5,
+    /* Before the limits of the process, which could not say which migration it was. */
+    MIGRATE_MS_MAX = VERIFY_WALL_MS - 1000,
+    MIGRATE_CPU_SECONDS = VERIFY_CPU_SECONDS - 1,
     REAP_MS = 50,
     RESULT_FD = STDERR_FILENO + 1,
     LOAD_CPU_MS_MAX = 500, /* every worker stands still for as long */
@@ -59,6 +62,11 @@ static void remove_scratch(const char *path)
     }
 }
 
+static bool has_time(void)
+{
+    return clock_thread_cpu() < MIGRATE_CPU_SECONDS * NS_PER_SECOND;
+}
+
 /* Applies them to a copy of the database, or to a new one where there is none yet. */
 static int try_migrations(const struct verify_job *job, const char *plugin,
                           const struct migration *list, size_t count, struct pn_error *err)
@@ -76,8 +84,11 @@ static int try_migrations(const struct verify_job *job, const char *plugin,
         rc = store_copy_file(from, copy, err);
     if (rc == 0)
         rc = store_open(&store, copy, STORE_HOME, NULL, err);
-    if (rc == 0)
+    if (rc == 0) {
+        store_set_pace(has_time);
+        store_set_deadline(store, clock_monotonic() + MIGRATE_MS_MAX * NS_PER_MS);
         rc = migrations_apply(store, list, count, NULL, err);
+    }
     store_close(store);
     remove_scratch(copy);
     return rc;

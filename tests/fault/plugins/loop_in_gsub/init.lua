@@ -1,0 +1,12 @@
+-- attack: the replacement function loops for ever
+-- in: Lua
+-- stopped by: the CPU budget
+-- answer: 500 cpu_limit
+local pinion = require "pinion"
+local t = pinion.types
+local plugin = pinion.plugin { name = "loop_in_gsub", version = "1.0.0", layer = "innovation" }
+plugin:query "attack" { output = t.any, run = function(ctx)
+    return (("x"):rep(100):gsub(".", function() while true do end end))
+end }
+
+return plugin

@@ -1,0 +1,14 @@
+-- attack: the handler of an error never ends
+-- in: Lua
+-- stopped by: the CPU budget
+-- answer: 500 cpu_limit
+local pinion = require "pinion"
+local t = pinion.types
+local plugin = pinion.plugin { name = "loop_in_xpcall_handler", version = "1.0.0", layer = "innovation" }
+plugin:query "attack" { output = t.any, run = function(ctx)
+    while true do
+        xpcall(error, function() while true do end end, "first")
+    end
+end }
+
+return plugin

@@ -1,0 +1,17 @@
+-- attack: coroutines without number
+-- in: Lua
+-- stopped by: the memory account
+-- answer: 500 memory_limit
+local pinion = require "pinion"
+local t = pinion.types
+local plugin = pinion.plugin { name = "memory_coroutines", version = "1.0.0", layer = "innovation", limits = { memory_mb = 16, cpu_ms = 1000 } }
+plugin:query "attack" { output = t.any, run = function(ctx)
+    local list = {}
+    while true do
+        local c = coroutine.create(function() coroutine.yield() end)
+        coroutine.resume(c)
+        list[#list + 1] = c
+    end
+end }
+
+return plugin

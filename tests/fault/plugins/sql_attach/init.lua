@@ -1,0 +1,12 @@
+-- attack: another database is attached
+-- in: C
+-- stopped by: the authorizer
+-- answer: 500 internal
+local pinion = require "pinion"
+local t = pinion.types
+local plugin = pinion.plugin { name = "sql_attach", version = "1.0.0", layer = "innovation", needs = { "db" } }
+plugin:command "attack" { output = t.any, run = function(ctx)
+    return ctx.db:all("attach 'good.db' as good")
+end }
+
+return plugin

@@ -1,0 +1,1 @@
+create table rows (i integer primary key);
