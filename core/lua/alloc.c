@@ -9,7 +9,8 @@ enum {
     CHUNK_FIRST = 4 * 1024,
     CHUNK_MAX = 64 * 1024,
     SINGLE_MIN = 1024 * 1024,
-    SINGLE_PART = 8, /* of the limit: copying or filling one block cannot be interrupted */
+    OVER_PART = 4,
+    SINGLE_PART = 16, /* of the limit: copying or filling one block cannot be interrupted */
 };
 
 struct account_chunk {
@@ -27,6 +28,7 @@ void account_init(struct account *a, size_t limit)
 void account_set_limit(struct account *a, size_t limit)
 {
     a->limit = limit;
+    a->most = limit + limit / OVER_PART;
     a->single = limit / SINGLE_PART > SINGLE_MIN ? limit / SINGLE_PART : (size_t)SINGLE_MIN;
 }
 
@@ -199,13 +201,15 @@ void *account_alloc(void *user, void *block, size_t old_size, size_t new_size)
         a->used -= old_size;
         return NULL;
     }
-    if (new_size > old_size &&
-        (a->used > a->limit || new_size - old_size > a->limit - a->used || new_size > a->single))
+    if (new_size > old_size && (a->used > a->most || new_size - old_size > a->most - a->used))
         return NULL;
     void *result = old_size ? move(a, block, old_size, new_size) : take(a, new_size);
     if (result)
         a->used = a->used - old_size + new_size;
-    if (a->used > a->watch)
+    /* Refused, Lua would collect the whole heap in one go before it gives up. */
+    if (new_size > a->single && new_size > old_size)
+        a->outsized = true;
+    if (a->used > a->watch || (a->outsized && !a->crossed))
         raise_alarm(a);
     return result;
 }

@@ -24,10 +24,11 @@ struct account_large {
 
 struct account {
     size_t used;   /* bytes in live blocks */
-    size_t limit;  /* beyond it an allocation fails and Lua raises its memory error */
-    size_t single; /* one block's: a larger one is refused, whatever is free */
+    size_t limit;  /* what it may have; a call that has taken more is ended */
+    size_t most;   /* a quarter more, for what is taken until then; beyond it allocations fail */
+    size_t single; /* one block's: a larger one is given, if there is room, but sets `outsized` */
     size_t watch;  /* crossing it sets `crossed` and calls `alarm`, once; SIZE_MAX: nothing */
-    bool crossed;
+    bool crossed, outsized;
     void (*alarm)(void);
     struct account_large large; /* ring of the blocks beyond the free lists' sizes */
     struct account_chunk *chunks;

@@ -228,7 +228,9 @@ void budget_attend(lua_State *L)
     budget_attention = 0;
     if (!b)
         return;
-    if (!b->ended)
+    if (b->ended)
+        vm_watch(vm_of(L)); /* whoever runs next must be warned again */
+    else
         vm_tend(L);
     if (!b->ended && now.overdue)
         end_slice(b);

@@ -192,6 +192,7 @@ void call_run(struct vm *vm, struct call *call)
     }
     call->thread = thread;
     vm->current = call;
+    vm_watch(vm);
     lua_pushcfunction(thread, enter);
     lua_pushlightuserdata(thread, call);
     call->budget = &budget;

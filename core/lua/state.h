@@ -25,7 +25,8 @@ struct vm {
     int idle_ref[VM_THREADS_KEPT];
     int idle_count;
     int ctx_meta, ctx_fields; /* registry references */
-    bool incremental;         /* the collector works in steps: the heap is large */
+    bool incremental;         /* the collector works in steps of ours: the heap is large */
+    size_t pause;             /* bytes in use at which the next cycle begins; 0: one goes on */
     size_t collected;         /* bytes in use when the last cycle between calls ended */
     int cycles;               /* of such, since something was allocated */
 };
@@ -62,6 +63,8 @@ static inline void vm_set_current(struct vm *vm, struct call *call)
 
 /* vm.c: the account has grown; chooses how to collect, and ends what has outgrown its limit. */
 void vm_tend(lua_State *L);
+/* vm.c: says anew when the account should warn; of a warning that nobody tended. */
+void vm_watch(struct vm *vm);
 
 /* value.c: the message that a call raised last is kept by the VM until the call ends. */
 void value_forget_raised(lua_State *L, const struct call *call);

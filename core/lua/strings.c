@@ -1,5 +1,6 @@
 #include "lua/strings.h"
 
+#include "lua/alloc.h"
 #include "lua/budget.h"
 #include "lua/pattern.h"
 
@@ -296,6 +297,17 @@ static void fill(lua_State *L, char *out, size_t total, struct text text, struct
     }
 }
 
+/* What the account would give, but end the call for, need not be filled first. */
+static void check_size(lua_State *L, size_t size)
+{
+    void *account;
+    if (lua_getallocf(L, &account) != account_alloc || size <= ((struct account *)account)->single)
+        return;
+    budget_stop(BUDGET_MEMORY);
+    budget_point(L);
+    luaL_error(L, "not enough memory");
+}
+
 static int strings_rep(lua_State *L)
 {
     struct text text = check_text(L, 1), separator;
@@ -309,6 +321,7 @@ static int strings_rep(lua_State *L)
     if (unit < text.len || unit > INT_MAX / (lua_Unsigned)count)
         return luaL_error(L, "resulting string too large");
     size_t total = unit * (size_t)count - separator.len;
+    check_size(L, total);
     char *out = lua_newuserdatauv(L, total, 0); /* a buffer's failure could be caught */
     fill(L, out, total, text, separator);
     lua_pushlstring(L, out, total);

@@ -14,26 +14,41 @@ static_assert(LUA_VERSION_RELEASE_NUM >= 50408,
 
 enum {
     GENERATIONAL_MAX = 2 * 1024 * 1024, /* collecting a larger heap in one go takes over a ms */
-    PAUSE = 150,
+    /* A step's work: 2^9 bytes at this many percent, some 10,000 objects or slots: under a ms. */
     STEP_MULTIPLIER = 400,
-    STEP_KB = 32,
+    STEP_LOG2 = 9,
+    PAUSE_PERCENT = 150, /* of what a cycle left: then the next begins */
+    PACE = 64 * 1024,    /* bytes allocated between two looks, while a cycle goes on */
+    STEPS_PER_LOOK = 2,
     REST_NS = 1000 * 1000,
     CYCLES = 2, /* the first may have begun before what it should find became garbage */
 };
 
-/* From here on up to the limit there is room for what one C function takes before it is tended. */
-static size_t tight(const struct account *a)
+/*
+ * A small heap is collected by generations, as Lua does it by itself. A larger one in steps of our
+ * own: Lua's are as large as the last allocation was, and are not to be interrupted.
+ */
+static void set_incremental(struct vm *vm, bool incremental)
 {
-    return a->limit - a->limit / 16;
+    vm->incremental = incremental;
+    vm->pause = 0;
+    if (incremental) {
+        lua_gc(vm->main, LUA_GCINC, 0, STEP_MULTIPLIER, STEP_LOG2);
+        lua_gc(vm->main, LUA_GCSTOP);
+    } else {
+        lua_gc(vm->main, LUA_GCRESTART);
+        lua_gc(vm->main, LUA_GCGEN, 0, 0);
+    }
 }
 
-static void set_watch(struct vm *vm)
+void vm_watch(struct vm *vm)
 {
     struct account *a = &vm->account;
+    size_t next = !vm->incremental      ? (size_t)GENERATIONAL_MAX
+                  : vm->pause > a->used ? vm->pause
+                                        : a->used + PACE;
     a->crossed = false;
-    a->watch = vm->incremental ? tight(a) : GENERATIONAL_MAX;
-    if (a->watch > tight(a))
-        a->watch = tight(a);
+    a->watch = next < a->limit ? next : a->limit;
 }
 
 static void alarm_budget(void)
@@ -41,20 +56,29 @@ static void alarm_budget(void)
     budget_stop(BUDGET_RUNS);
 }
 
-static void set_incremental(struct vm *vm, bool incremental)
+/* One step; true when a cycle has ended. */
+static bool step(struct vm *vm, lua_State *L)
 {
-    vm->incremental = incremental;
-    if (incremental)
-        lua_gc(vm->main, LUA_GCINC, PAUSE, STEP_MULTIPLIER, 0);
-    else
-        lua_gc(vm->main, LUA_GCGEN, 0, 0);
+    if (lua_gc(L, LUA_GCSTEP, 0) != 1)
+        return false;
+    vm->pause = vm->account.used / 100 * PAUSE_PERCENT;
+    return true;
 }
 
-/* In steps, with others running in between: what Lua does by itself at the limit stops the worker. */
-static void collect(lua_State *L, struct account *a)
+/* As much as keeps pace with what is allocated. */
+static void keep_pace(struct vm *vm, lua_State *L)
 {
-    for (int cycles = 0; cycles < CYCLES && a->used > tight(a) && budget_goes_on();)
-        cycles += lua_gc(L, LUA_GCSTEP, STEP_KB) == 1;
+    for (int i = 0; i < STEPS_PER_LOOK && budget_goes_on(); i++)
+        if (step(vm, L))
+            return;
+}
+
+/* All of it, with others running in between: what Lua does by itself at the end stops the worker. */
+static void collect(struct vm *vm, lua_State *L)
+{
+    for (int cycles = 0;
+         cycles < CYCLES && vm->account.used > vm->account.limit && budget_goes_on();)
+        cycles += step(vm, L);
 }
 
 void vm_tend(lua_State *L)
@@ -63,14 +87,19 @@ void vm_tend(lua_State *L)
     struct account *a = &vm->account;
     if (!a->crossed)
         return;
-    a->crossed = false;
+    if (a->outsized)
+        budget_stop(BUDGET_MEMORY);
+    a->outsized = false;
     if (!vm->incremental && a->used > GENERATIONAL_MAX)
         set_incremental(vm, true);
-    if (a->used > tight(a))
-        collect(L, a);
-    if (a->used > tight(a))
+    vm_watch(vm); /* others run while this one collects, and must not go on for long either */
+    if (vm->incremental)
+        keep_pace(vm, L);
+    if (a->used > a->limit)
+        collect(vm, L);
+    if (a->used > a->limit)
         budget_stop(BUDGET_MEMORY);
-    set_watch(vm);
+    vm_watch(vm);
 }
 
 bool vm_rest(struct vm *vm)
@@ -79,20 +108,20 @@ bool vm_rest(struct vm *vm)
     if (!vm->incremental && a->used > GENERATIONAL_MAX)
         set_incremental(vm, true);
     if (!vm->incremental || (a->used == vm->collected && vm->cycles >= CYCLES))
-        return false;
+        return vm->incremental && a->used > a->limit;
     vm->cycles = a->used == vm->collected ? vm->cycles : 0;
     int64_t end = clock_monotonic() + REST_NS;
     bool whole = false;
     while (!whole && clock_monotonic() < end)
-        whole = lua_gc(vm->main, LUA_GCSTEP, STEP_KB) == 1;
+        whole = step(vm, vm->main);
     vm->cycles += whole;
     vm->collected = a->used;
     if (vm->cycles < CYCLES)
         return false;
     if (a->used < GENERATIONAL_MAX / 2)
         set_incremental(vm, false);
-    set_watch(vm);
-    return a->used > tight(a);
+    vm_watch(vm);
+    return a->used > a->limit;
 }
 
 static int open_vm(lua_State *L)
@@ -143,7 +172,7 @@ int vm_new(struct vm **out, const struct vm_source *source, size_t memory_limit,
         return rc;
     }
     vm->account.alarm = alarm_budget;
-    set_watch(vm);
+    vm_watch(vm);
     *out = vm;
     return 0;
 }
@@ -168,7 +197,7 @@ size_t vm_memory(const struct vm *vm)
 void vm_set_memory_limit(struct vm *vm, size_t bytes)
 {
     account_set_limit(&vm->account, bytes);
-    set_watch(vm);
+    vm_watch(vm);
 }
 
 struct load_job {

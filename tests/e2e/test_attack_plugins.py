@@ -29,9 +29,9 @@ def test_each_keeps_the_texts_it_was_given(start_host, folder):
 
 
 @pytest.mark.parametrize("value", [
-    '{ text = string.rep("\\1", 8000000), more = string.rep("\\1", 8000000) }',
-    '{ [string.rep("\\1", 8000000)] = 1 }',
-    '(function() local t = {} for i = 1, 2 do t[string.rep("\\1", 6000000) .. i] = 1 end return t end)()',
+    '{ text = string.rep("\\1", 4000000), more = string.rep("\\1", 4000000) }',
+    '{ [string.rep("\\1", 4000000)] = 1 }',
+    '(function() local t = {} for i = 1, 3 do t[string.rep("\\1", 3900000) .. i] = 1 end return t end)()',
 ])
 def test_an_answer_is_bounded_also_in_one_text(start_host, folder, value):
     host = served(start_host, folder, f"return {value}")
@@ -42,7 +42,7 @@ def test_an_answer_is_bounded_also_in_one_text(start_host, folder, value):
 
 
 def test_an_error_of_megabytes_is_cut(start_host, folder):
-    host = served(start_host, folder, 'error(string.rep("x", 8000000))')
+    host = served(start_host, folder, 'error(string.rep("x", 4000000))')
     answer = host.call("probe.run")
     assert answer.status == 500
     assert len(answer.body) < 100000
@@ -83,10 +83,10 @@ def test_a_log_line_stays_one_json_object_however_long(start_host, folder):
 
 
 @pytest.mark.parametrize("code", [
-    'plugin.fields.summary = string.rep("x", 8000000)',
-    'plugin.where = string.rep("x", 8000000)',
-    'plugin:query "more" { input = { a = t.enum { string.rep("x", 8000000) } }, run = function() end }',
-    'plugin:query "more" { input = { a = t.string { description = string.rep("x", 8000000) } }, run = function() end }',
+    'plugin.fields.summary = string.rep("x", 4000000)',
+    'plugin.where = string.rep("x", 4000000)',
+    'plugin:query "more" { input = { a = t.enum { string.rep("x", 4000000) } }, run = function() end }',
+    'plugin:query "more" { input = { a = t.string { description = string.rep("x", 4000000) } }, run = function() end }',
 ])
 def test_a_definition_takes_no_megabytes_beside_the_account(start_host, folder, code):
     write(folder / "plugins" / "shop" / "init.lua", e2e_plugins.constant(1))

@@ -54,7 +54,7 @@ static void account__frees_nothing_for_null(void **state)
 static void account__refuses_beyond_its_limit(void **state)
 {
     (void)state;
-    account.limit = 100;
+    account.most = 100;
     void *block = take(100);
     assert_non_null(block);
     assert_null(take(1));
@@ -70,7 +70,7 @@ static void account__over_a_lowered_limit_can_only_shrink(void **state)
 {
     (void)state;
     void *block = take(200);
-    account.limit = 100;
+    account.most = 100;
     assert_null(take(1));
     assert_null(take(SIZE_MAX));
     block = account_alloc(&account, block, 200, 150);
@@ -108,7 +108,7 @@ static void account__blocks_are_aligned_and_apart(void **state)
     static size_t sizes[BLOCKS];
     for (size_t i = 0; i < BLOCKS; i++) {
         sizes[i] = i * 37 % 1200 + 1;
-        account.limit = SIZE_MAX;
+        account.most = SIZE_MAX;
         blocks[i] = take(sizes[i]);
         assert_int_equal((uintptr_t)blocks[i] % 16, 0);
         memset(blocks[i], (int)(i & 255), sizes[i]);
