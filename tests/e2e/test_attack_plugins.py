@@ -34,7 +34,7 @@ def test_each_keeps_the_texts_it_was_given(start_host, folder):
     '(function() local t = {} for i = 1, 3 do t[string.rep("\\1", 3900000) .. i] = 1 end return t end)()',
 ])
 def test_an_answer_is_bounded_also_in_one_text(start_host, folder, value):
-    host = served(start_host, folder, f"return {value}")
+    host = served(start_host, folder, f"return {value}", limits={"cpu_ms": 5000})
     answer = host.call("probe.run")
     assert answer.status == 500
     assert answer.json()["code"] == "contract_output"
