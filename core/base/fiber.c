@@ -189,11 +189,12 @@ void fiber_pool_release(void)
 
 static bool enter(struct fiber *f)
 {
+    struct fiber *outer = current;
     current = f;
     before_entry(f);
     fiber_switch(&f->stack_pointer, f->stack_pointer);
     after_exit(f);
-    current = NULL;
+    current = outer;
     return f->ended;
 }
 

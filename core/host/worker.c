@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { REPORT_MS = 100, MIGRATE_MS_MAX = 20000, OUTGROWN_CALLS = 8 };
+enum { REPORT_MS = 100, MIGRATE_MS_MAX = 20000, OUTGROWN_CALLS = 8, TRIM_BYTES = 8 << 20 };
 
 struct worker {
     const struct host *host;
@@ -38,6 +38,7 @@ struct worker {
     struct dispatcher dispatcher;
     struct http_server *http;
     unsigned quarantine; /* the version that the catalogue was judged by */
+    uint64_t lua_peak;   /* of lua_bytes since memory was given back */
     bool starting;
 };
 
@@ -145,6 +146,17 @@ static void renew_outgrown(struct worker *w, struct plugin *p)
     }
 }
 
+/* What the free lists of closed generations held lies all over the heap. */
+static void give_memory_back(struct worker *w, uint64_t lua_bytes)
+{
+    if (lua_bytes + TRIM_BYTES < w->lua_peak) {
+        malloc_trim(0);
+        w->lua_peak = lua_bytes;
+    }
+    if (lua_bytes > w->lua_peak)
+        w->lua_peak = lua_bytes;
+}
+
 static void report(void *user)
 {
     struct worker *w = user;
@@ -159,6 +171,7 @@ static void report(void *user)
         renew_outgrown(w, p);
         bytes += vm_memory(p->serving->vm);
     }
+    give_memory_back(w, bytes);
     SLAB_SET(w->slot->accepted, stats.accepted);
     SLAB_SET(w->slot->requests, stats.requests);
     SLAB_SET(w->slot->bad_requests, stats.bad);
@@ -325,7 +338,7 @@ static void stop(struct worker *w)
  * however often they come (glibc would stop that after the first), and the heap's free end is given
  * up.
  */
-static void give_memory_back(void)
+static void set_up_heap(void)
 {
     mallopt(M_MMAP_THRESHOLD, 512 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
@@ -341,7 +354,7 @@ _Noreturn void worker_main(const struct host *h, int index)
     snprintf(name, sizeof name, "worker-%d", index);
     int signal_fd = process_begin(h, name, w.slot);
     crash_watch(&w.slot->witness);
-    give_memory_back();
+    set_up_heap();
     int rc = start(&w, signal_fd, &err);
     if (rc == 0) {
         SLAB_SET(w.slot->state, SLOT_SERVING);

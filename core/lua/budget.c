@@ -165,6 +165,9 @@ void budget_suspend(void)
     fiber_suspend();
     now.running = running;
     now.budget = b;
+    budget_attention = 0;
+    if (!b)
+        return;
     set_current(b, true);
     if (!b->ended && b->deadline && clock_monotonic() > b->deadline)
         b->ended = BUDGET_DEADLINE;

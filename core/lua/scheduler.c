@@ -179,6 +179,7 @@ struct scheduler *scheduler_new(struct loop *loop)
     if (!s)
         return NULL;
     s->loop = loop;
+    s->round = budget_ticks();
     if (loop_on_tick(loop, on_tick, s) == 0)
         return s;
     free(s);

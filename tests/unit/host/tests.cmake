@@ -1,3 +1,3 @@
-foreach(name IN ITEMS test_bus test_config test_forward test_harden test_slab test_sources test_watch)
+foreach(name IN ITEMS test_bus test_config test_forward test_harden test_quarantine test_slab test_sources test_watch)
     pinion_unit_test(host/${name}.c LIBRARIES pinion_host)
 endforeach()
