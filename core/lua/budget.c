@@ -14,8 +14,11 @@
 #endif
 
 enum {
-    TICK_NS = 500 * 1000,
-    SLICE_NS = 500 * 1000, /* after the tick that saw it first: 0.5 to 1 ms in all */
+    TICK_MS = 1,
+    CALM_MS = 4,           /* between ticks while no call is long: a signal may cost 20 us */
+    CALM_TICKS = 64,       /* without a long call, until it is calm */
+    LONG_NS = 100 * 1000,  /* a slice that is older when it is calm may become too long */
+    SLICE_NS = 500 * 1000, /* the tick that finds it older ends it: 0.5 to 1.5 ms */
     IDLE_TICKS = 4,        /* without any Lua, and the timer rests */
     REARM_TICKS = 16,
 };
@@ -34,8 +37,10 @@ static struct {
     volatile bool overdue;
     lua_State *volatile hooked; /* armed since the slice began */
     volatile bool armed;
-    volatile uint32_t idle, ticks;
+    volatile uint32_t idle, ticks, short_ticks;
+    volatile uint32_t period; /* ms */
     volatile uint64_t *volatile count_into;
+    int64_t began;     /* the slice: monotonic ns */
     int64_t slice_cpu; /* thread CPU time when the slice began; 0: as the tick saw it */
     bool created;
     timer_t timer;
@@ -53,11 +58,23 @@ static void arm_hook(lua_State *L)
     lua_sethook(L, hook, LUA_MASKCOUNT, 1);
 }
 
-static void set_timer(int64_t ns)
+/* 0: it rests. */
+static void set_timer(uint32_t ms)
 {
-    struct itimerspec spec = {{0, ns}, {0, ns}};
-    now.armed = ns != 0;
+    struct itimerspec spec = {{0, ms * NS_PER_MS}, {0, ms * NS_PER_MS}};
+    now.armed = ms != 0;
+    now.period = ms;
     timer_settime(now.timer, 0, &spec, NULL);
+}
+
+/* Looks more often as soon as a call is long, and less often when none was for a while. */
+static void set_pace(int64_t age)
+{
+    now.short_ticks = age >= LONG_NS ? 0 : now.short_ticks + 1;
+    if (now.short_ticks == 0 && now.period != TICK_MS)
+        set_timer(TICK_MS);
+    else if (now.short_ticks == CALM_TICKS)
+        set_timer(CALM_MS);
 }
 
 static void rest_when_idle(void)
@@ -77,14 +94,17 @@ static void on_tick(int number)
         errno = saved;
         return;
     }
+    int64_t age = clock_monotonic() - now.began;
     now.idle = 0;
-    now.ticks++;
+    now.ticks += now.period;
     if (now.count_into)
-        ++*now.count_into;
+        *now.count_into += now.period;
+    set_pace(age);
     if (now.seen != now.slice) {
         now.seen = now.slice;
         now.seen_cpu = clock_thread_cpu();
-    } else if (now.overdue || clock_thread_cpu() - now.seen_cpu >= SLICE_NS) {
+    }
+    if (now.overdue || age >= SLICE_NS) {
         now.overdue = true;
         budget_attention = 1;
         /* Arming walks the whole call stack: not again while the hook is on its way. */
@@ -109,6 +129,7 @@ static void create_timer(void)
 static void begin_slice(int64_t cpu)
 {
     now.slice_cpu = cpu;
+    now.began = clock_monotonic();
     now.overdue = false;
     now.hooked = NULL;
     now.slice = now.slice + 1;
@@ -117,7 +138,7 @@ static void begin_slice(int64_t cpu)
     if (!now.created)
         create_timer();
     now.idle = 0;
-    set_timer(TICK_NS);
+    set_timer(CALM_MS);
 }
 
 void budget_enter(struct budget *b, lua_State *L)

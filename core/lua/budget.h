@@ -1,10 +1,10 @@
 /*
  * Budget: how long Lua code may run, in one go and in all.
  *
- * While any runs, a timer's signal comes every half millisecond. One that finds the same slice
- * running for a slice's length sets budget_attention and arms a count hook on the running
- * lua_State; so nothing is paid until a slice has run out. Whoever sees that, the hook or a C
- * function at budget_point, calls budget_attend: it suspends the fiber (base/fiber.h), so that
+ * While any runs, a timer's signal comes: every millisecond as long as there are long calls, every
+ * four otherwise. One that finds a slice of half a millisecond or more sets budget_attention and
+ * arms a count hook on the running lua_State; so nothing is paid until a slice has run out. Whoever
+ * sees that, the hook or a C function at budget_point, calls budget_attend: it suspends the fiber (base/fiber.h), so that
  * others run, and ends a call that has used up its CPU time, its deadline or its memory. The error
  * that ends a call cannot be caught: whatever catches errors calls budget_rethrow.
  *
@@ -76,7 +76,7 @@ void budget_rethrow(lua_State *L, int status);
 /* The coroutine that runs now, or NULL. */
 lua_State *budget_running(void);
 
-/* Lua time of this process in half milliseconds, as sampled by the timer. */
+/* Lua time of this process in milliseconds, as sampled by the timer. */
 uint32_t budget_ticks(void);
 /* Where the timer counts as well, while somebody runs; NULL: nowhere. */
 void budget_count_into(volatile uint64_t *ticks);

@@ -29,19 +29,21 @@ enum {
 
 static const char loading_marker = 0;
 
-static int refuse_gc(lua_State *L)
+/* setmetatable without finalizers: they would run when nobody pays for it. upvalue: "__gc" */
+static int set_metatable(lua_State *L)
 {
+    int type = lua_type(L, 2);
     luaL_checktype(L, 1, LUA_TTABLE);
-    if (lua_type(L, 2) == LUA_TTABLE) {
-        lua_pushliteral(L, "__gc");
+    luaL_argexpected(L, type == LUA_TNIL || type == LUA_TTABLE, 2, "nil or table");
+    if (type == LUA_TTABLE) {
+        lua_pushvalue(L, lua_upvalueindex(1));
         if (lua_rawget(L, 2) != LUA_TNIL)
             return luaL_error(L, "setmetatable: '__gc' is not available");
-        lua_pop(L, 1);
     }
-    int top = lua_gettop(L);
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_insert(L, 1);
-    lua_call(L, top, 1);
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+        return luaL_error(L, "cannot change a protected metatable");
+    lua_settop(L, 2);
+    lua_setmetatable(L, 1);
     return 1;
 }
 
@@ -232,8 +234,8 @@ static void replace_base(lua_State *L)
     lua_pushglobaltable(L);
     remove_fields(L, removed);
     luaL_setfuncs(L, replaced, 0);
-    lua_getfield(L, -1, "setmetatable");
-    lua_pushcclosure(L, refuse_gc, 1);
+    lua_pushliteral(L, "__gc");
+    lua_pushcclosure(L, set_metatable, 1);
     lua_setfield(L, -2, "setmetatable");
     lua_pop(L, 1);
 }

@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { ROUND_TICKS = 2 }; /* half milliseconds of Lua until the loop looks for input again */
+enum { ROUND_TICKS = 1 }; /* milliseconds of Lua until the loop looks for input again */
 
 struct scheduler {
     struct loop *loop;

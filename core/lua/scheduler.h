@@ -30,7 +30,7 @@ struct share {
     struct task_queue exclusive; /* not begun; one at a time, of those that exclude each other */
     unsigned running, waits;
     bool exclusive_runs, listed, begins_next, exclusive_next;
-    volatile uint64_t ticks; /* half milliseconds it has used, as sampled */
+    volatile uint64_t ticks; /* milliseconds it has used, as sampled */
     struct share *next;
 };
 
