@@ -170,6 +170,7 @@ static bool check_choice(const struct contract_type *type, struct text value,
     for (size_t i = 0; i < type->count; i++)
         buffer_printf(&expected, "%s\"%.*s\"", i ? ", " : "", TEXT_ARGS(type->choices[i]));
     contract_offend(o, at, value, "one of %s", buffer_text(&expected).data);
+    o->list.failed |= expected.failed;
     buffer_release(&expected);
     return false;
 }

@@ -78,6 +78,7 @@ void contract_offend(struct contract_offences *o, const struct contract_path *at
     if (pointer.len) /* a Lua table's key may be any bytes */
         text_repair(pointer.data, pointer.len);
     struct buffer *out = &o->list;
+    out->failed |= pointer.failed;
     buffer_append_string(out, out->len ? ",{\"pointer\":" : "{\"pointer\":");
     json_write_string(out, buffer_text(&pointer));
     buffer_append_string(out, ",\"expected\":");

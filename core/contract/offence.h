@@ -20,7 +20,7 @@ struct contract_path {
 };
 
 struct contract_offences {
-    struct buffer list; /* without the brackets */
+    struct buffer list; /* without the brackets; failed: memory ran out, it is not complete */
     size_t count;
 };
 

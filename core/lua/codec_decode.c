@@ -454,9 +454,10 @@ bool codec_decode_input(lua_State *L, struct call *call)
     lua_createtable(L, 0, (int)type->count);
     if (call->in.body.len && !decode_body(&d, call, &root, &seen)) {
         struct pn_error err;
-        json_reader_error(&d.reader, &err);
+        int rc = json_reader_error(&d.reader, &err);
         buffer_append_string(call->message, err.message);
-        call->outcome = CALL_BAD_JSON;
+        bool no_memory = rc == PN_ENOMEM || call->message->failed;
+        call->outcome = no_memory ? CALL_MEMORY : CALL_BAD_JSON;
         lua_settop(L, top);
         return false;
     }
@@ -465,7 +466,7 @@ bool codec_decode_input(lua_State *L, struct call *call)
     buffer_clear(call->out);
     if (call->offences->count == 0)
         return true;
-    call->outcome = CALL_BAD_INPUT;
+    call->outcome = call->offences->list.failed ? CALL_MEMORY : CALL_BAD_INPUT;
     lua_settop(L, top);
     return false;
 }

@@ -15,6 +15,7 @@ struct reply {
 struct problem {
     struct http_problem problem;
     struct http_problem_member members[MEMBERS_MAX];
+    bool incomplete; /* memory ran out while it was put together */
 };
 
 static void add(struct problem *p, struct text name, struct text value, bool is_json)
@@ -38,6 +39,8 @@ static void write_problem(struct buffer *body, struct problem *p, struct answer 
 {
     buffer_clear(body);
     http_problem_write(body, &p->problem);
+    if (body->failed || p->incomplete)
+        buffer_clear(body); /* the status alone must do */
     *out = (struct answer){p->problem.status, true, buffer_text(body)};
 }
 
@@ -68,14 +71,15 @@ static void log_failure(const struct reply *r, const char *what)
         LOG_TEXT("traceback", traceback));
 }
 
-/* Bracketed list of offences, in the call's output buffer. */
-static struct text offence_list(struct reply *r)
+/* As a bracketed list, in the call's output buffer. */
+static void add_offences(struct problem *p, struct reply *r)
 {
     buffer_clear(r->call->out);
     buffer_append_char(r->call->out, '[');
     buffer_append_text(r->call->out, buffer_text(&r->call->offences->list));
     buffer_append_char(r->call->out, ']');
-    return buffer_text(r->call->out);
+    p->incomplete = r->call->out->failed || r->call->offences->list.failed;
+    add(p, TEXT("errors"), buffer_text(r->call->out), true);
 }
 
 static void answer_error(struct reply *r)
@@ -119,7 +123,7 @@ static void answer_bad_input(struct reply *r)
     struct problem p;
     begin_problem(&p, 400, TEXT("contract_input"), TEXT("the input does not fit the contract"),
                   r->call->capability->address, r->call->origin);
-    add(&p, TEXT("errors"), offence_list(r), true);
+    add_offences(&p, r);
     finish_problem(r, &p);
 }
 
@@ -133,7 +137,7 @@ static void answer_bad_output(struct reply *r)
                   TEXT("the capability's answer does not fit its contract"),
                   r->call->capability->address, r->call->origin);
     if (r->show_internals)
-        add(&p, TEXT("errors"), offence_list(r), true);
+        add_offences(&p, r);
     finish_problem(r, &p);
 }
 
