@@ -20,7 +20,7 @@ static void on_crash(int number, siginfo_t *info, void *context)
     witness->signal_code = info->si_code;
     witness->address = (uintptr_t)info->si_addr;
     if (atomic_load(&witness->what) != WITNESS_NOTHING)
-        traceback_write(witness->trace, sizeof witness->trace);
+        traceback_write_running(witness->trace, sizeof witness->trace);
     raise(number); /* where the instruction would not fault again: abort, or sent from outside */
 }
 

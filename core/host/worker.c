@@ -146,10 +146,10 @@ static void renew_outgrown(struct worker *w, struct plugin *p)
     }
 }
 
-/* What the free lists of closed generations held lies all over the heap. */
-static void give_memory_back(struct worker *w, uint64_t lua_bytes)
+/* What the free lists of closed generations or SQLite held lies all over the heap. */
+static void give_memory_back(struct worker *w, uint64_t lua_bytes, uint64_t sqlite_freed)
 {
-    if (lua_bytes + TRIM_BYTES < w->lua_peak) {
+    if (lua_bytes + TRIM_BYTES < w->lua_peak + sqlite_freed) {
         malloc_trim(0);
         w->lua_peak = lua_bytes;
     }
@@ -162,16 +162,18 @@ static void report(void *user)
     struct worker *w = user;
     struct http_stats stats;
     struct plugin *p;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, freed = 0;
     catalogue_age(w->catalogue);
     http_server_stats(w->http, &stats);
     for (size_t at = 0; (p = catalogue_next(w->catalogue, &at));) {
+        if (p->store)
+            freed += store_given_back(p->store);
         if (!p->serving)
             continue;
         renew_outgrown(w, p);
         bytes += vm_memory(p->serving->vm);
     }
-    give_memory_back(w, bytes);
+    give_memory_back(w, bytes, freed);
     SLAB_SET(w->slot->accepted, stats.accepted);
     SLAB_SET(w->slot->requests, stats.requests);
     SLAB_SET(w->slot->bad_requests, stats.bad);

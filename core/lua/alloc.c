@@ -11,6 +11,9 @@ enum {
     SINGLE_MIN = 1024 * 1024,
     OVER_PART = 4,
     SINGLE_PART = 16, /* of the limit: copying or filling one block cannot be interrupted */
+    HASH_PART = 32,   /* each entry that is copied costs some five misses of the cache */
+    HASH_MIN = 1024 * 1024,
+    NODE_SIZE = 24, /* of Lua 5.4's hash parts, which have a power of two of them */
 };
 
 struct account_chunk {
@@ -29,6 +32,7 @@ void account_set_limit(struct account *a, size_t limit)
 {
     a->limit = limit;
     a->most = limit + limit / OVER_PART;
+    a->hash = limit / HASH_PART > HASH_MIN ? limit / HASH_PART : (size_t)HASH_MIN;
     a->single = limit / SINGLE_PART > SINGLE_MIN ? limit / SINGLE_PART : (size_t)SINGLE_MIN;
 }
 
@@ -190,18 +194,42 @@ static void raise_alarm(struct account *a)
         a->alarm();
 }
 
+/*
+ * A table grows by filling a new hash part from the old one, in one go. So one that is too large
+ * must not be given, and returning NULL would make Lua collect the whole heap first. The new part
+ * is allocated before the table is touched, which makes it safe to raise from here.
+ */
+static bool is_hash_part(size_t size)
+{
+    size_t nodes = size / NODE_SIZE;
+    return size % NODE_SIZE == 0 && (nodes & (nodes - 1)) == 0;
+}
+
+/*
+ * Arrays and Lua's table of strings double. What grows otherwise are stacks and buffers, for which
+ * Lua does not collect: they can be refused, and no time is spent on filling them.
+ */
+static bool is_refused(const struct account *a, const void *block, size_t new_size)
+{
+    return block && new_size > a->single && (new_size & (new_size - 1)) != 0;
+}
+
 void *account_alloc(void *user, void *block, size_t old_size, size_t new_size)
 {
     struct account *a = user;
-    if (!block)
+    if (!block) {
+        if (new_size > a->hash && old_size == 0 && a->refuse && is_hash_part(new_size))
+            a->refuse();
         old_size = 0; /* Lua passes the kind of object here */
+    }
     if (new_size == 0) {
         if (old_size)
             give(a, block, old_size);
         a->used -= old_size;
         return NULL;
     }
-    if (new_size > old_size && (a->used > a->most || new_size - old_size > a->most - a->used))
+    if (new_size > old_size && (a->used > a->most || new_size - old_size > a->most - a->used ||
+                                is_refused(a, block, new_size)))
         return NULL;
     void *result = old_size ? move(a, block, old_size, new_size) : take(a, new_size);
     if (result)

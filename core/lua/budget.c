@@ -262,6 +262,14 @@ void budget_attend(lua_State *L)
         raise_end(L);
 }
 
+void budget_refuse(void)
+{
+    if (!now.budget || !now.running)
+        return;
+    budget_stop(BUDGET_MEMORY);
+    raise_end(now.running);
+}
+
 void budget_rethrow(lua_State *L, int status)
 {
     if (status == LUA_ERRMEM)

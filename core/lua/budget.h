@@ -70,6 +70,9 @@ void budget_suspend(void);
  */
 void budget_stop(enum budget_end why);
 
+/* Ends what runs for want of memory, from inside an allocation. Returns when nothing runs. */
+void budget_refuse(void);
+
 /* After something was caught with `status`: raises again when the call has ended by it. */
 void budget_rethrow(lua_State *L, int status);
 

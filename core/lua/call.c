@@ -1,6 +1,7 @@
 #include "lua/call.h"
 
 #include "lua/codec.h"
+#include "lua/traceback.h"
 
 enum {
     MESSAGE_MAX = 64 * 1024
@@ -68,28 +69,13 @@ static void give_thread(struct vm *vm, lua_State *thread, int ref)
     vm->idle_ref[vm->idle_count++] = ref;
 }
 
-/* stack: call thread */
-static int write_traceback(lua_State *L)
-{
-    struct call *call = lua_touserdata(L, 1);
-    lua_State *thread = lua_touserdata(L, 2);
-    luaL_traceback(L, thread, NULL, 0);
-    size_t len;
-    const char *text = lua_tolstring(L, -1, &len);
-    buffer_append_char(call->message, '\n');
-    buffer_append(call->message, text, len);
-    return 0;
-}
-
 static void add_traceback(struct call *call, lua_State *thread)
 {
-    struct vm *vm = call->vm;
+    char text[TRACEBACK_SIZE];
+    traceback_write(thread, text, sizeof text);
     call->message_len = call->message->len;
-    lua_pushcfunction(vm->main, write_traceback);
-    lua_pushlightuserdata(vm->main, call);
-    lua_pushlightuserdata(vm->main, thread);
-    if (lua_pcall(vm->main, 2, 0, 0) != LUA_OK)
-        lua_pop(vm->main, 1); /* the message alone must do */
+    buffer_append_char(call->message, '\n');
+    buffer_append_string(call->message, text);
     if (call->message->len) /* a plugin's text may be any bytes; the answer and the log are UTF-8 */
         text_repair(call->message->data, call->message->len);
 }

@@ -27,33 +27,47 @@ static void put_number(struct output *o, unsigned value)
     put(o, at);
 }
 
+/* As Lua's own tracebacks say it. */
 static void put_frame(struct output *o, const lua_Debug *frame)
 {
+    put(o, "\n\t");
     put(o, frame->short_src);
     if (frame->currentline > 0) {
         put(o, ":");
         put_number(o, (unsigned)frame->currentline);
     }
     if (frame->name) {
-        put(o, " in ");
+        put(o, ": in function '");
         put(o, frame->name);
+        put(o, "'");
+    } else if (frame->what && *frame->what == 'm') {
+        put(o, ": in main chunk");
+    } else {
+        put(o, ": in a function");
     }
-    put(o, "\n");
 }
 
-void traceback_write(char *out, size_t size)
+void traceback_write(lua_State *L, char *out, size_t size)
 {
     struct output o = {out, out + size - 1};
-    lua_State *L = budget_running();
     lua_Debug frame;
+    int level = 0;
     *out = 0;
     if (!L)
         return;
-    for (int level = 0; level < FRAMES_MAX && lua_getstack(L, level, &frame); level++) {
+    put(&o, "stack traceback:");
+    for (; level < FRAMES_MAX && lua_getstack(L, level, &frame); level++) {
         memset(frame.short_src, 0, sizeof frame.short_src);
-        frame.name = NULL;
+        frame.name = frame.what = NULL;
         frame.currentline = -1;
         lua_getinfo(L, "Sln", &frame);
         put_frame(&o, &frame);
     }
+    if (level == FRAMES_MAX && lua_getstack(L, level, &frame))
+        put(&o, "\n\t...");
+}
+
+void traceback_write_running(char *out, size_t size)
+{
+    traceback_write(budget_running(), out, size);
 }

@@ -172,6 +172,7 @@ int vm_new(struct vm **out, const struct vm_source *source, size_t memory_limit,
         return rc;
     }
     vm->account.alarm = alarm_budget;
+    vm->account.refuse = budget_refuse;
     vm_watch(vm);
     *out = vm;
     return 0;

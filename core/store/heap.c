@@ -19,6 +19,8 @@ static bool take(struct heap_account *a, size_t more)
         return false;
     }
     a->used += more;
+    if (a->used > a->peak)
+        a->peak = a->used;
     return true;
 }
 

@@ -13,6 +13,7 @@
 
 struct heap_account {
     size_t used, limit; /* bytes */
+    size_t peak;        /* the most that were used since somebody set it to `used` */
     bool refused;       /* an allocation, since somebody cleared it */
     bool closed;
 };

@@ -73,6 +73,13 @@ void store_close(struct store *s)
     free(s);
 }
 
+size_t store_given_back(struct store *s)
+{
+    size_t bytes = s->heap->peak - s->heap->used;
+    s->heap->peak = s->heap->used;
+    return bytes;
+}
+
 const char *store_path(const struct store *s)
 {
     return s->path;

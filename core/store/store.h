@@ -44,6 +44,8 @@ struct store_limits {
 int store_open(struct store **out, const char *path, enum store_role role,
                const struct store_limits *limits, struct pn_error *err);
 void store_close(struct store *s); /* rolls back what is open; NULL is fine */
+/* Bytes that SQLite has freed since the last time this was asked, below the most that it had. */
+size_t store_given_back(struct store *store);
 const char *store_path(const struct store *s);
 
 /*
