@@ -27,7 +27,9 @@ void arena_release(struct arena *a)
 
 static struct arena_block *add_block(struct arena *a, size_t need)
 {
-    size_t size = a->blocks ? a->blocks->size * 2 : BLOCK_FIRST;
+    size_t size = a->used / 4; /* so that the unused end of the last one costs no more */
+    if (size < BLOCK_FIRST)
+        size = BLOCK_FIRST;
     if (size > BLOCK_MAX)
         size = BLOCK_MAX;
     if (size < need)

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "release/deploy.h"
 
-enum { SOURCES_MAX = 512 };
+enum { SOURCES_MAX = 4096 };
 
 struct source {
     char directory[FILE_PATH_MAX];

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SETTLE_MS = 1, SETTLE_MS_MAX = 50, ROOTS_MAX = 512 };
+enum { SETTLE_MS = 1, SETTLE_MS_MAX = 50, ROOTS_MAX = 4096 };
 
 static const uint32_t interest = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE |
                                  IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |

@@ -8,6 +8,7 @@ enum {
     SMALL_MAX = ACCOUNT_STEP * ACCOUNT_CLASSES,
     CHUNK_FIRST = 4 * 1024,
     CHUNK_MAX = 64 * 1024,
+    CHUNK_PART = 8, /* of all chunks: what is not used of the newest one costs no more */
     SINGLE_MIN = 1024 * 1024,
     OVER_PART = 4,
     SINGLE_PART = 16, /* of the limit: copying or filling one block cannot be interrupted */
@@ -135,8 +136,9 @@ static void *take_fresh(struct account *a, size_t rounded)
         a->chunks = chunk;
         a->fresh = chunk->data;
         a->fresh_left = a->next_chunk;
-        if (a->next_chunk < CHUNK_MAX)
-            a->next_chunk *= 2;
+        a->chunk_bytes += a->next_chunk;
+        if (a->next_chunk < a->chunk_bytes / CHUNK_PART && a->next_chunk < CHUNK_MAX)
+            a->next_chunk += CHUNK_FIRST;
     }
     void *block = a->fresh;
     a->fresh += rounded;

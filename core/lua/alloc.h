@@ -35,7 +35,7 @@ struct account {
     struct account_large large; /* ring of the blocks beyond the free lists' sizes */
     struct account_chunk *chunks;
     char *fresh; /* the part of the newest chunk that was never handed out */
-    size_t fresh_left, next_chunk;
+    size_t fresh_left, next_chunk, chunk_bytes;
     void *free_blocks[ACCOUNT_CLASSES];
 };
 

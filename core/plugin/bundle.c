@@ -249,6 +249,12 @@ static int map_file(const char *path, struct text *out, struct pn_error *err)
     return 0;
 }
 
+void bundle_rest(const struct bundle *bundle)
+{
+    if (bundle->map)
+        madvise(bundle->map, bundle->map_size, MADV_DONTNEED);
+}
+
 int bundle_open(struct bundle *out, const char *directory, const char *hash, struct pn_error *err)
 {
     char path[FILE_PATH_MAX];

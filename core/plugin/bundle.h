@@ -41,6 +41,9 @@ struct bundle {
  */
 int bundle_pack(const char *directory, struct buffer *out, struct pn_error *err);
 
+/* Its pages are read again when they are needed. */
+void bundle_rest(const struct bundle *bundle);
+
 void bundle_hash(struct text archive, char hash[BUNDLE_HASH_SIZE]);
 
 /* Is `name` a file that bundle_pack would take? For whoever watches directories. */

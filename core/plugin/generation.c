@@ -81,6 +81,7 @@ int generation_load(struct generation **out, const struct generation_spec *spec,
         close_generation(g);
         return rc;
     }
+    bundle_rest(&g->bundle);
     *out = g;
     return 0;
 }
