@@ -34,6 +34,7 @@ ROOMS = {
 ONLY_HERE = {
     re.compile(r"event2/|event\.h|evutil\.h|evhttp\.h"): "net",
     re.compile(r"(lua|lauxlib|lualib|luaconf)\.h"): "lua",
+    re.compile(r"pcre2(posix)?\.h"): "contract",
     re.compile(r"sqlite3(ext)?\.h|libpq-fe\.h|libpq/"): "store",
 }
 
