@@ -55,6 +55,29 @@ bool plugin_needs(const struct plugin_definition *plugin, struct text first_word
     return false;
 }
 
+const struct capability *plugin_capability(const struct plugin_definition *plugin, struct text name)
+{
+    struct text version = name, plain;
+    int64_t wanted = 0;
+    text_split(&version, '@', &plain);
+    if (version.data && (!text_to_int64(version, &wanted) || wanted < 1))
+        return NULL;
+    const struct capability *found = NULL;
+    for (size_t i = 0; i < plugin->capability_count; i++) {
+        const struct capability *c = &plugin->capabilities[i];
+        if (!text_equal(c->name, plain) || (wanted && c->version != wanted))
+            continue;
+        if (!found || c->version > found->version)
+            found = c;
+    }
+    return found;
+}
+
+bool capability_is_newest(const struct plugin_definition *plugin, const struct capability *c)
+{
+    return plugin_capability(plugin, c->name) == c;
+}
+
 const struct declared_error *capability_error(const struct capability *c, struct text code)
 {
     for (size_t i = 0; i < c->error_count; i++)

@@ -18,12 +18,28 @@ struct declared_error {
     int status;       /* 400 to 599 */
 };
 
+/* A request header that becomes a member of the input: headers = { request_id = "X-Request-Id" }. */
+struct capability_header {
+    struct text member;
+    struct text header; /* as declared; compared without case */
+};
+
 struct capability {
     struct text name;    /* "place" */
     struct text address; /* "orders.place" */
-    int64_t version;     /* 1 … */
+    struct text key;     /* "orders.place@1" */
+    /*
+     * The contract's major version, 1 …. Several of one name may live side by side, as
+     * "orders.place@1" and "@2"; a call without a version means the highest.
+     */
+    int64_t version;
     enum capability_kind kind;
-    struct text summary;
+    struct text summary, description;
+    struct text deprecated; /* what to use instead; len 0: it is not */
+    bool expose_mcp;        /* offered as a tool: expose = { "mcp" } */
+    bool idempotent; /* a second call with the same input changes nothing more; of a query true */
+    const struct capability_header *headers;
+    size_t header_count;
     struct text method, path;           /* of the declared route; len 0: none */
     const struct contract_type *input;  /* an object */
     const struct contract_type *output; /* NULL: nothing is answered (204) */
@@ -45,8 +61,16 @@ struct plugin_definition {
     const struct text *needs;
     size_t need_count;
     struct plugin_limits limits;
-    struct capability *capabilities;
+    const struct contract_named *types; /* in the order they were declared */
+    size_t type_count;
+    struct capability *capabilities; /* in the order they were declared */
     size_t capability_count;
+};
+
+/* What exports describe: plugins that serve side by side. Borrowed. */
+struct contract_set {
+    const struct plugin_definition *const *plugins;
+    size_t count;
 };
 
 const char *capability_kind_name(enum capability_kind kind);
@@ -61,6 +85,13 @@ bool plugin_version_is_valid(struct text version);
 
 /* A need "db" is granted by the word alone; "http https://…" by its first word. */
 bool plugin_needs(const struct plugin_definition *plugin, struct text first_word);
+
+/* By name, "place" (the highest version) or "place@1"; NULL: there is none. */
+const struct capability *plugin_capability(const struct plugin_definition *plugin,
+                                           struct text name);
+
+/* The version that a call without one means: no other of that name is higher. */
+bool capability_is_newest(const struct plugin_definition *plugin, const struct capability *c);
 
 const struct declared_error *capability_error(const struct capability *c, struct text code);
 

@@ -1,7 +1,14 @@
 #include "contract/check.h"
 
+#include "contract/pattern.h"
+#include "contract/schema/format.h"
+#include "json/decimal.h"
+#include "json/number.h"
+#include "json/tree.h"
+
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static bool is_digit(char c)
 {
@@ -116,6 +123,16 @@ static bool offend_number(const struct contract_path *at, struct contract_offenc
     return false;
 }
 
+/* What a double stands for is its shortest literal: 0.3 is a multiple of 0.1. */
+static bool is_multiple(double value, double of)
+{
+    char literals[2][JSON_NUMBER_SIZE];
+    struct text left = {literals[0], json_number_format(value, literals[0])};
+    struct text right = {literals[1], json_number_format(of, literals[1])};
+    struct json_decimal a = json_decimal_of(left), b = json_decimal_of(right);
+    return json_decimal_is_multiple(&a, &b);
+}
+
 bool contract_check_number(const struct contract_type *type, double value,
                            const struct contract_path *at, struct contract_offences *o)
 {
@@ -123,19 +140,35 @@ bool contract_check_number(const struct contract_type *type, double value,
         return offend_number(at, o, value, "at least", type->min_number);
     if (type->has_max && value > type->max_number)
         return offend_number(at, o, value, "at most", type->max_number);
+    const struct contract_extra *extra = type->extra;
+    if (extra->has_multiple && !is_multiple(value, extra->multiple_number))
+        return offend_number(at, o, value, "that is a multiple of", extra->multiple_number);
     return true;
+}
+
+static bool check_multiple(const struct contract_type *type, int64_t value,
+                           const struct contract_path *at, struct contract_offences *o)
+{
+    const struct contract_extra *extra = type->extra;
+    if (!extra->integral_multiple)
+        return contract_check_number(type, (double)value, at, o);
+    if (value % extra->multiple_integer == 0)
+        return true;
+    return offend_integer(at, o, value, "that is a multiple of", extra->multiple_integer);
 }
 
 bool contract_check_integer(const struct contract_type *type, int64_t value,
                             const struct contract_path *at, struct contract_offences *o)
 {
-    if (!type->integral_bounds)
-        return contract_check_number(type, (double)value, at, o);
-    if (type->has_min && value < type->min_integer)
-        return offend_integer(at, o, value, "at least", type->min_integer);
-    if (type->has_max && value > type->max_integer)
-        return offend_integer(at, o, value, "at most", type->max_integer);
-    return true;
+    if (type->has_min || type->has_max) {
+        if (!type->integral_bounds)
+            return contract_check_number(type, (double)value, at, o);
+        if (type->has_min && value < type->min_integer)
+            return offend_integer(at, o, value, "at least", type->min_integer);
+        if (type->has_max && value > type->max_integer)
+            return offend_integer(at, o, value, "at most", type->max_integer);
+    }
+    return !type->extra->has_multiple || check_multiple(type, value, at, o);
 }
 
 static size_t count_characters(struct text t)
@@ -160,8 +193,8 @@ static bool check_length(const struct contract_type *type, size_t length, const 
     return false;
 }
 
-static bool check_choice(const struct contract_type *type, struct text value,
-                         const struct contract_path *at, struct contract_offences *o)
+bool contract_check_choice(const struct contract_type *type, struct text value,
+                           const struct contract_path *at, struct contract_offences *o)
 {
     for (size_t i = 0; i < type->count; i++)
         if (text_equal(type->choices[i], value))
@@ -183,12 +216,68 @@ static bool check_format(bool good, const char *expected, struct text value,
     return good;
 }
 
+/* One thread checks, and no match begins while another goes on. */
+static struct contract_matcher matcher;
+
+static bool check_pattern(const struct contract_type *type, struct text value,
+                          const struct contract_path *at, struct contract_offences *o)
+{
+    const struct contract_extra *extra = type->extra;
+    switch (contract_pattern_match(extra->pattern, value, &matcher)) {
+    case CONTRACT_PATTERN_MATCH:
+        return true;
+    case CONTRACT_PATTERN_NO_MEMORY:
+        o->list.failed = true;
+        o->count++;
+        return false;
+    case CONTRACT_PATTERN_COSTLY:
+        value = TEXT("one that takes too many steps to match");
+        break;
+    default:
+        break;
+    }
+    contract_offend(o, at, value, "text that matches '%.*s'", TEXT_ARGS(extra->pattern_source));
+    return false;
+}
+
+bool contract_format_known(struct text name)
+{
+    return schema_format_find(name) != NULL;
+}
+
+static bool check_named_format(const struct contract_type *type, struct text value,
+                               const struct contract_path *at, struct contract_offences *o)
+{
+    const struct schema_format *format = schema_format_find(type->extra->format);
+    int result = format->test(value);
+    if (result < 0) {
+        o->list.failed = true;
+        o->count++;
+    }
+    return check_format(result > 0, format->expected, value, at, o);
+}
+
+static bool check_plain(const struct contract_type *type, struct text value,
+                        const struct contract_path *at, struct contract_offences *o)
+{
+    /* Bytes bound characters from above, so counting is rarely needed. */
+    if (value.len <= type->max_length && type->min_length == 0)
+        return true;
+    return check_length(type, count_characters(value), "character", at, o);
+}
+
+bool contract_check_bytes(const struct contract_type *type, size_t length,
+                          const struct contract_path *at, struct contract_offences *o)
+{
+    return check_length(type, length, "byte", at, o);
+}
+
 bool contract_check_string(const struct contract_type *type, struct text value,
                            const struct contract_path *at, struct contract_offences *o)
 {
     switch (type->kind) {
     case CONTRACT_ENUM:
-        return check_choice(type, value, at, o);
+        return contract_check_choice(type, value, at, o);
     case CONTRACT_TIMESTAMP:
         return check_format(contract_is_timestamp(value), "timestamp such as 2026-01-31T09:30:00Z",
                             value, at, o);
@@ -201,10 +290,66 @@ bool contract_check_string(const struct contract_type *type, struct text value,
     default:
         break;
     }
-    /* Bytes bound characters from above, so counting is rarely needed. */
-    if (value.len <= type->max_length && type->min_length == 0)
-        return true;
-    return check_length(type, count_characters(value), "character", at, o);
+    bool good = check_plain(type, value, at, o);
+    if (type->is_plain)
+        return good;
+    if (type->extra->pattern)
+        good = check_pattern(type, value, at, o) && good;
+    if (type->extra->format.len)
+        good = check_named_format(type, value, at, o) && good;
+    return good;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const struct json_value *const *left = a, *const *right = b;
+    return json_value_compare(*left, *right);
+}
+
+static size_t index_of(const struct json_value *list, const struct json_value *item)
+{
+    return (size_t)(item - list->array.items);
+}
+
+/* The list in order; two that are equal are neighbours then. */
+static bool check_sorted(const struct json_value *list, const struct json_value **sorted,
+                         const struct contract_path *at, struct contract_offences *o)
+{
+    size_t count = list->array.count;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &list->array.items[i];
+    qsort(sorted, count, sizeof *sorted, by_value);
+    for (size_t i = 1; i < count; i++) {
+        if (json_value_compare(sorted[i - 1], sorted[i]) != 0)
+            continue;
+        char got[64];
+        snprintf(got, sizeof got, "items %zu and %zu are equal", index_of(list, sorted[i - 1]),
+                 index_of(list, sorted[i]));
+        contract_offend(o, at, text_of(got), "items that are all different");
+        return false;
+    }
+    return true;
+}
+
+bool contract_check_unique(struct text json, const struct contract_path *at,
+                           struct contract_offences *o)
+{
+    struct arena arena;
+    const struct json_value *list;
+    bool good = true;
+    arena_init(&arena);
+    int rc = json_tree_parse(&list, &arena, json, NULL);
+    const struct json_value **sorted =
+        rc == 0 ? arena_alloc(&arena, (list->array.count + 1) * sizeof(void *)) : NULL;
+    if (sorted) {
+        good = check_sorted(list, sorted, at, o);
+    } else if (rc == 0 || rc == PN_ENOMEM) {
+        o->list.failed = true;
+        o->count++;
+        good = false;
+    }
+    arena_release(&arena);
+    return good;
 }
 
 bool contract_check_count(const struct contract_type *type, size_t count,

@@ -19,9 +19,21 @@ bool contract_check_number(const struct contract_type *type, double value,
  */
 bool contract_check_string(const struct contract_type *type, struct text value,
                            const struct contract_path *at, struct contract_offences *o);
+/* Of an enum's choices, or of a union's tags. */
+bool contract_check_choice(const struct contract_type *type, struct text value,
+                           const struct contract_path *at, struct contract_offences *o);
+/* No two items of the array that `json` is, a valid text, are equal. */
+bool contract_check_unique(struct text json, const struct contract_path *at,
+                           struct contract_offences *o);
+/* Count of bytes that base64 stood for. */
+bool contract_check_bytes(const struct contract_type *type, size_t length,
+                          const struct contract_path *at, struct contract_offences *o);
 /* Count of items of an array or map. */
 bool contract_check_count(const struct contract_type *type, size_t count,
                           const struct contract_path *at, struct contract_offences *o);
+
+/* Whether `format = "email"` can be checked. */
+bool contract_format_known(struct text name);
 
 bool contract_is_timestamp(struct text t); /* RFC 3339, section 5.6, with the calendar's rules */
 bool contract_is_date(struct text t);

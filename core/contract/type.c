@@ -3,14 +3,26 @@
 #include <stdlib.h>
 
 static const char *const kind_names[] = {
-    [CONTRACT_ANY] = "any",         [CONTRACT_BOOLEAN] = "boolean",
-    [CONTRACT_INTEGER] = "integer", [CONTRACT_NUMBER] = "number",
-    [CONTRACT_STRING] = "string",   [CONTRACT_ENUM] = "enum",
-    [CONTRACT_DATE] = "date",       [CONTRACT_TIMESTAMP] = "timestamp",
-    [CONTRACT_UUID] = "uuid",       [CONTRACT_DECIMAL] = "decimal",
-    [CONTRACT_ARRAY] = "array",     [CONTRACT_MAP] = "map",
+    [CONTRACT_ANY] = "any",
+    [CONTRACT_BOOLEAN] = "boolean",
+    [CONTRACT_INTEGER] = "integer",
+    [CONTRACT_NUMBER] = "number",
+    [CONTRACT_STRING] = "string",
+    [CONTRACT_ENUM] = "enum",
+    [CONTRACT_DATE] = "date",
+    [CONTRACT_TIMESTAMP] = "timestamp",
+    [CONTRACT_UUID] = "uuid",
+    [CONTRACT_DECIMAL] = "decimal",
+    [CONTRACT_ARRAY] = "array",
+    [CONTRACT_MAP] = "map",
     [CONTRACT_OBJECT] = "object",
+    [CONTRACT_BYTES] = "bytes",
+    [CONTRACT_UNION] = "union",
+    [CONTRACT_REF] = "ref",
+    [CONTRACT_SCHEMA] = "json_schema",
 };
+
+const struct contract_extra contract_no_extra;
 
 struct contract_type *contract_type_new(struct arena *arena, enum contract_kind kind)
 {
@@ -19,7 +31,19 @@ struct contract_type *contract_type_new(struct arena *arena, enum contract_kind 
         return NULL;
     type->kind = kind;
     type->max_length = SIZE_MAX;
+    type->is_plain = true;
+    type->extra = &contract_no_extra;
     return type;
+}
+
+struct contract_extra *contract_type_extra(struct arena *arena, struct contract_type *type)
+{
+    if (type->extra != &contract_no_extra)
+        return (struct contract_extra *)(uintptr_t)type->extra; /* made below, so it is ours */
+    struct contract_extra *extra = arena_alloc(arena, sizeof *extra);
+    if (extra)
+        type->extra = extra;
+    return extra;
 }
 
 bool contract_kind_parse(struct text name, enum contract_kind *out)
@@ -36,6 +60,21 @@ bool contract_kind_parse(struct text name, enum contract_kind *out)
 const char *contract_kind_name(enum contract_kind kind)
 {
     return kind_names[kind];
+}
+
+const char *contract_type_word(const struct contract_type *type)
+{
+    type = contract_type_resolve(type);
+    switch (type->kind) {
+    case CONTRACT_UNION:
+        return "object";
+    case CONTRACT_BYTES:
+        return "base64";
+    case CONTRACT_SCHEMA:
+        return "any";
+    default:
+        return kind_names[type->kind];
+    }
 }
 
 ptrdiff_t contract_member_find(const struct contract_type *object, struct text name, size_t hint)

@@ -28,7 +28,7 @@ static bool get_pairs(struct text *rest, struct call_parameter *pairs, size_t mo
 
 void forward_write_call(struct buffer *out, const struct dispatch_forward *f)
 {
-    bus_put_text(out, f->capability->address);
+    bus_put_text(out, f->capability->key);
     bus_put_number(out, (uint32_t)f->generation);
     bus_put_text(out, f->origin->method);
     bus_put_text(out, f->origin->path);

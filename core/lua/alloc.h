@@ -30,8 +30,8 @@ struct account {
     size_t watch;  /* crossing it sets `crossed` and calls `alarm`, once; SIZE_MAX: nothing */
     bool crossed, outsized;
     void (*alarm)(void);
-    size_t hash;          /* one table's hash part: a larger one is refused by `refuse` */
-    void (*refuse)(void); /* does not return while plugin code runs */
+    size_t hash;                /* one table's hash part: a larger one is refused by `refuse` */
+    void (*refuse)(void);       /* does not return while plugin code runs */
     struct account_large large; /* ring of the blocks beyond the free lists' sizes */
     struct account_chunk *chunks;
     char *fresh; /* the part of the newest chunk that was never handed out */

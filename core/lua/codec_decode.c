@@ -3,45 +3,21 @@
  * offence, so that the walk goes on and finds further offences; false means the text itself is
  * broken and the walk ends.
  */
-#include "lua/codec.h"
+#include "lua/decoder.h"
 
+#include "base/base64.h"
 #include "contract/check.h"
-#include "json/reader.h"
+#include "contract/schema.h"
 #include "lua/budget.h"
 
 #include <math.h>
 #include <stdio.h>
 
-enum { SEEN_WORDS = CONTRACT_MEMBERS_MAX / 64 };
-
-struct decoder {
-    lua_State *L;
-    struct json_reader reader;
-    struct contract_offences *offences;
-};
-
-struct seen {
-    uint64_t bits[SEEN_WORDS];
-};
-
-const struct contract_type codec_any = {
-    .kind = CONTRACT_ANY, .max_length = SIZE_MAX, .nullable = true};
-
-static bool decode_value(struct decoder *d, const struct contract_type *type,
-                         const struct contract_path *at, enum json_token token);
-
-static bool seen_mark(struct seen *s, size_t i)
-{
-    uint64_t bit = UINT64_C(1) << (i % 64);
-    bool before = s->bits[i / 64] & bit;
-    s->bits[i / 64] |= bit;
-    return before;
-}
-
-static bool seen_has(const struct seen *s, size_t i)
-{
-    return s->bits[i / 64] >> (i % 64) & 1;
-}
+const struct contract_type codec_any = {.kind = CONTRACT_ANY,
+                                        .max_length = SIZE_MAX,
+                                        .nullable = true,
+                                        .is_plain = true,
+                                        .extra = &contract_no_extra};
 
 static struct text token_text(const struct decoder *d, enum json_token token)
 {
@@ -66,7 +42,7 @@ static struct text token_text(const struct decoder *d, enum json_token token)
 static bool mismatch(struct decoder *d, const struct contract_type *type,
                      const struct contract_path *at, enum json_token token)
 {
-    contract_offend(d->offences, at, token_text(d, token), "%s%s", contract_kind_name(type->kind),
+    contract_offend(d->offences, at, token_text(d, token), "%s%s", contract_type_word(type),
                     type->nullable ? " or null" : "");
     lua_pushnil(d->L);
     return json_reader_skip(&d->reader, token) == 0;
@@ -122,6 +98,24 @@ static bool decode_string(struct decoder *d, const struct contract_type *type,
     return true;
 }
 
+static bool decode_bytes(struct decoder *d, const struct contract_type *type,
+                         const struct contract_path *at, enum json_token token)
+{
+    luaL_Buffer b;
+    size_t len;
+    if (token != JSON_STRING)
+        return mismatch(d, type, at, token);
+    struct text text = d->reader.text;
+    char *bytes = luaL_buffinitsize(d->L, &b, base64_decoded_max(text.len) + 1);
+    bool good = base64_decode(text, bytes, &len);
+    luaL_pushresultsize(&b, good ? len : 0);
+    if (good)
+        contract_check_bytes(type, len, at, d->offences);
+    else
+        contract_offend(d->offences, at, text, "base64 such as \"aGk=\"");
+    return true;
+}
+
 /* In arrays, maps and any, a nil would be a hole: null stays visible there. */
 static bool decode_item(struct decoder *d, const struct contract_type *type,
                         const struct contract_path *at, enum json_token token)
@@ -132,11 +126,18 @@ static bool decode_item(struct decoder *d, const struct contract_type *type,
     return true;
 }
 
+/* The value's text, from where its first token began to where the reader is. */
+static struct text text_since(const struct decoder *d, size_t begun)
+{
+    return (struct text){d->reader.start + begun, (size_t)(d->reader.at - d->reader.start) - begun};
+}
+
 static bool decode_array(struct decoder *d, const struct contract_type *type,
                          const struct contract_path *up)
 {
     const struct contract_type *of = type->kind == CONTRACT_ANY ? &codec_any : type->of;
     struct contract_path at = {up, {NULL, 0}, 0};
+    size_t begun = d->reader.offset;
     lua_createtable(d->L, 4, 0);
     for (;; at.index++) {
         enum json_token token = json_reader_next(&d->reader);
@@ -147,6 +148,8 @@ static bool decode_array(struct decoder *d, const struct contract_type *type,
         lua_rawseti(d->L, -2, (lua_Integer)at.index + 1);
     }
     contract_check_count(type, at.index, up, d->offences);
+    if (type->unique)
+        contract_check_unique(text_since(d, begun), up, d->offences);
     if (type->kind == CONTRACT_ANY) {
         codec_push_array_meta(d->L);
         lua_setmetatable(d->L, -2);
@@ -271,7 +274,7 @@ static void complete_members(struct decoder *d, const struct contract_type *type
             lua_rawset(d->L, -3);
         } else if (!member->type->optional) {
             contract_offend(d->offences, &at, TEXT("nothing"), "%s",
-                            contract_kind_name(member->type->kind));
+                            contract_type_word(member->type));
         }
     }
 }
@@ -285,6 +288,59 @@ static bool decode_object(struct decoder *d, const struct contract_type *type,
         return false;
     complete_members(d, type, at, &seen);
     return true;
+}
+
+/*
+ * Looks ahead for the tag, which usually comes first; the reader stays where it is. The variant, or
+ * NULL after an offence; false: the text is broken.
+ */
+static bool find_variant(struct decoder *d, const struct contract_type *type,
+                         const struct contract_path *up, const struct contract_type **out)
+{
+    struct json_reader ahead = d->reader;
+    struct contract_path at = {up, type->extra->tag, 0};
+    *out = NULL;
+    for (;;) {
+        enum json_token token = json_reader_next(&ahead);
+        budget_point(d->L);
+        if (token != JSON_KEY)
+            break;
+        bool tag = text_equal(ahead.text, type->extra->tag);
+        token = json_reader_next(&ahead);
+        if (tag && token == JSON_STRING) {
+            ptrdiff_t i = contract_member_find(type, ahead.text, SIZE_MAX);
+            if (i >= 0)
+                *out = type->members[i].type;
+            else
+                contract_check_choice(type, ahead.text, &at, d->offences);
+            return true;
+        }
+        if (tag) {
+            struct decoder there = {d->L, ahead, d->offences};
+            contract_check_choice(type, token_text(&there, token), &at, d->offences);
+            return true;
+        }
+        if (token == JSON_ERROR || json_reader_skip(&ahead, token) != 0)
+            break;
+    }
+    if (json_reader_error(&ahead, NULL) != 0) {
+        d->reader = ahead;
+        return false;
+    }
+    contract_check_choice(type, TEXT("nothing"), &at, d->offences);
+    return true;
+}
+
+static bool decode_union(struct decoder *d, const struct contract_type *type,
+                         const struct contract_path *at)
+{
+    const struct contract_type *variant;
+    if (!find_variant(d, type, at, &variant))
+        return false;
+    if (variant)
+        return decode_object(d, variant, at);
+    lua_pushnil(d->L);
+    return json_reader_skip(&d->reader, JSON_OBJECT_BEGIN) == 0;
 }
 
 static bool decode_any(struct decoder *d, const struct contract_path *at, enum json_token token)
@@ -312,8 +368,37 @@ static bool decode_any(struct decoder *d, const struct contract_path *at, enum j
     }
 }
 
-static bool decode_value(struct decoder *d, const struct contract_type *type,
-                         const struct contract_path *at, enum json_token token)
+/* As any value; then the schema is asked about its text. */
+static bool decode_schema(struct decoder *d, const struct contract_type *type,
+                          const struct contract_path *at, enum json_token token)
+{
+    size_t begun = d->reader.offset;
+    if (!decode_any(d, at, token))
+        return false;
+    schema_check(type->extra->schema, text_since(d, begun), at, d->offences, budget_goes_on);
+    return true;
+}
+
+static bool decode_composite(struct decoder *d, const struct contract_type *type,
+                             const struct contract_path *at, enum json_token token)
+{
+    enum json_token wanted = type->kind == CONTRACT_ARRAY ? JSON_ARRAY_BEGIN : JSON_OBJECT_BEGIN;
+    if (token != wanted)
+        return mismatch(d, type, at, token);
+    switch (type->kind) {
+    case CONTRACT_ARRAY:
+        return decode_array(d, type, at);
+    case CONTRACT_MAP:
+        return decode_map(d, type, at);
+    case CONTRACT_UNION:
+        return decode_union(d, type, at);
+    default:
+        return decode_object(d, type, at);
+    }
+}
+
+bool decode_value(struct decoder *d, const struct contract_type *type,
+                  const struct contract_path *at, enum json_token token)
 {
     budget_point(d->L);
     luaL_checkstack(d->L, 8, "json");
@@ -321,9 +406,14 @@ static bool decode_value(struct decoder *d, const struct contract_type *type,
         lua_pushnil(d->L);
         return true;
     }
+    type = contract_type_resolve(type);
     switch (type->kind) {
     case CONTRACT_ANY:
         return decode_any(d, at, token);
+    case CONTRACT_SCHEMA:
+        return decode_schema(d, type, at, token);
+    case CONTRACT_BYTES:
+        return decode_bytes(d, type, at, token);
     case CONTRACT_BOOLEAN:
         if (token != JSON_TRUE && token != JSON_FALSE)
             return mismatch(d, type, at, token);
@@ -334,97 +424,12 @@ static bool decode_value(struct decoder *d, const struct contract_type *type,
     case CONTRACT_NUMBER:
         return decode_number(d, type, at, token);
     case CONTRACT_ARRAY:
-        return token == JSON_ARRAY_BEGIN ? decode_array(d, type, at) : mismatch(d, type, at, token);
     case CONTRACT_MAP:
-        return token == JSON_OBJECT_BEGIN ? decode_map(d, type, at) : mismatch(d, type, at, token);
     case CONTRACT_OBJECT:
-        return token == JSON_OBJECT_BEGIN ? decode_object(d, type, at)
-                                          : mismatch(d, type, at, token);
+    case CONTRACT_UNION:
+        return decode_composite(d, type, at, token);
     default:
         return decode_string(d, type, at, token);
-    }
-}
-
-/* A parameter's text becomes JSON's token of the same meaning, and is then decoded like one. */
-static enum json_token parameter_token(struct decoder *d, const struct contract_type *type,
-                                       struct text value)
-{
-    if (type->kind == CONTRACT_BOOLEAN)
-        return text_equal(value, TEXT("true"))    ? JSON_TRUE
-               : text_equal(value, TEXT("false")) ? JSON_FALSE
-                                                  : JSON_STRING;
-    bool numeric = type->kind == CONTRACT_INTEGER || type->kind == CONTRACT_NUMBER;
-    if (numeric) {
-        json_reader_init(&d->reader, value, d->reader.scratch);
-        enum json_token token = json_reader_next(&d->reader);
-        bool whole = token == JSON_INTEGER || token == JSON_NUMBER || token == JSON_BIG_INTEGER;
-        if (whole && d->reader.text.len == value.len)
-            return token;
-    }
-    d->reader.text = value;
-    return JSON_STRING;
-}
-
-static void decode_parameter_value(struct decoder *d, const struct contract_type *type,
-                                   struct text value, const struct contract_path *at)
-{
-    enum json_token token = parameter_token(d, type, value);
-    bool composite =
-        type->kind == CONTRACT_ARRAY || type->kind == CONTRACT_MAP || type->kind == CONTRACT_OBJECT;
-    bool scalar_mismatch =
-        token == JSON_STRING && (type->kind == CONTRACT_INTEGER || type->kind == CONTRACT_NUMBER ||
-                                 type->kind == CONTRACT_BOOLEAN);
-    if (!composite && !scalar_mismatch) {
-        decode_value(d, type, at, token);
-        return;
-    }
-    contract_offend(d->offences, at, value, "%s", contract_kind_name(type->kind));
-    lua_pushnil(d->L);
-}
-
-/* Repeated parameters of one name are the items of an array. */
-static void decode_parameter_array(struct decoder *d, const struct call_input *in,
-                                   const struct contract_member *member,
-                                   const struct contract_path *up)
-{
-    struct contract_path at = {up, {NULL, 0}, 0};
-    lua_createtable(d->L, 4, 0);
-    for (size_t i = 0; i < in->parameter_count; i++) {
-        if (!text_equal(in->parameters[i].name, member->name))
-            continue;
-        decode_parameter_value(d, member->type->of, in->parameters[i].value, &at);
-        lua_rawseti(d->L, -2, (lua_Integer)++at.index);
-    }
-    contract_check_count(member->type, at.index, up, d->offences);
-}
-
-static void decode_parameters(struct decoder *d, const struct call_input *in,
-                              const struct contract_type *type, struct seen *seen)
-{
-    struct contract_path root = {NULL, {NULL, 0}, 0};
-    struct seen arrays = {{0}};
-    for (size_t i = 0; i < in->parameter_count; i++) {
-        struct text name = in->parameters[i].name;
-        struct contract_path at = {&root, name, 0};
-        ptrdiff_t m = contract_member_find(type, name, SIZE_MAX);
-        if (m < 0) {
-            contract_offend(d->offences, &at, TEXT("an unknown parameter"), "no such member");
-            continue;
-        }
-        const struct contract_member *member = &type->members[m];
-        bool array = member->type->kind == CONTRACT_ARRAY;
-        if (array && seen_mark(&arrays, (size_t)m))
-            continue;
-        if (seen_mark(seen, (size_t)m)) {
-            contract_offend(d->offences, &at, TEXT("a second one"), "each member once");
-            continue;
-        }
-        lua_pushlstring(d->L, name.data, name.len);
-        if (array)
-            decode_parameter_array(d, in, member, &at);
-        else
-            decode_parameter_value(d, member->type, in->parameters[i].value, &at);
-        lua_rawset(d->L, -3);
     }
 }
 

@@ -6,7 +6,9 @@
 
 #include "lua/budget.h"
 
+#include "base/base64.h"
 #include "contract/check.h"
+#include "contract/schema.h"
 #include "json/writer.h"
 
 #include <math.h>
@@ -72,7 +74,7 @@ static struct text describe(lua_State *L)
 static void mismatch(struct encoder *e, const struct contract_type *type,
                      const struct contract_path *at)
 {
-    contract_offend(e->offences, at, describe(e->L), "%s%s", contract_kind_name(type->kind),
+    contract_offend(e->offences, at, describe(e->L), "%s%s", contract_type_word(type),
                     type->nullable ? " or null" : "");
 }
 
@@ -176,6 +178,26 @@ static void encode_string(struct encoder *e, const struct contract_type *type,
         contract_check_string(type, value, at, e->offences);
 }
 
+static void encode_bytes(struct encoder *e, const struct contract_type *type,
+                         const struct contract_path *at)
+{
+    struct text value;
+    if (lua_type(e->L, -1) != LUA_TSTRING) {
+        contract_offend(e->offences, at, describe(e->L), "string of bytes%s",
+                        type->nullable ? " or null" : "");
+        return;
+    }
+    value.data = lua_tolstring(e->L, -1, &value.len);
+    if (!fits(e, (struct text){value.data, base64_encoded_size(value.len)})) {
+        offend_size(e, at);
+        return;
+    }
+    buffer_append_char(e->out, '"');
+    base64_encode(e->out, value);
+    buffer_append_char(e->out, '"');
+    contract_check_bytes(type, value.len, at, e->offences);
+}
+
 /* How many pairs the table on top has; stops at `enough`. */
 static size_t count_pairs(lua_State *L, size_t enough)
 {
@@ -192,12 +214,19 @@ static size_t count_pairs(lua_State *L, size_t enough)
     return count;
 }
 
+/* What was written since then; only while nothing has failed. */
+static struct text text_since(const struct encoder *e, size_t begun)
+{
+    return (struct text){e->out->data + begun, e->out->len - begun};
+}
+
 static void encode_array(struct encoder *e, const struct contract_type *type,
                          const struct contract_path *up)
 {
     const struct contract_type *of = type->kind == CONTRACT_ANY ? &codec_any : type->of;
     size_t length = lua_rawlen(e->L, -1);
     struct contract_path at = {up, {NULL, 0}, 0};
+    size_t begun = e->out->len, offences = e->offences->count;
     contract_check_count(type, length, up, e->offences);
     if (count_pairs(e->L, length + 1) != length) {
         contract_offend(e->offences, up, TEXT("a table with holes or named members"),
@@ -213,6 +242,8 @@ static void encode_array(struct encoder *e, const struct contract_type *type,
         lua_pop(e->L, 1);
     }
     buffer_append_char(e->out, ']');
+    if (type->unique && e->offences->count == offences && !e->out->failed)
+        contract_check_unique(text_since(e, begun), up, e->offences);
 }
 
 static void encode_map(struct encoder *e, const struct contract_type *type,
@@ -302,6 +333,25 @@ static void encode_object(struct encoder *e, const struct contract_type *type,
         offend_extra(e, type, up);
 }
 
+static void encode_union(struct encoder *e, const struct contract_type *type,
+                         const struct contract_path *up)
+{
+    struct text tag = type->extra->tag, value;
+    struct contract_path at = {up, tag, 0};
+    lua_pushlstring(e->L, tag.data, tag.len);
+    if (lua_rawget(e->L, -2) == LUA_TSTRING)
+        value.data = lua_tolstring(e->L, -1, &value.len);
+    else
+        value = describe(e->L);
+    ptrdiff_t i =
+        lua_type(e->L, -1) == LUA_TSTRING ? contract_member_find(type, value, SIZE_MAX) : -1;
+    if (i < 0)
+        contract_check_choice(type, value, &at, e->offences);
+    lua_pop(e->L, 1);
+    if (i >= 0)
+        encode_object(e, type->members[i].type, up);
+}
+
 static void encode_table_as_any(struct encoder *e, const struct contract_path *at)
 {
     bool array = lua_rawlen(e->L, -1) > 0 || is_marked_array(e->L, -1);
@@ -334,6 +384,19 @@ static void encode_any(struct encoder *e, const struct contract_path *at)
     }
 }
 
+/* As any value; then the schema is asked about what was written. */
+static void encode_schema(struct encoder *e, const struct contract_type *type,
+                          const struct contract_path *at)
+{
+    size_t begun = e->out->len, offences = e->offences->count;
+    if (lua_isnil(e->L, -1) || codec_is_null(e->L, -1))
+        json_write_null(e->out);
+    else
+        encode_any(e, at);
+    if (e->offences->count == offences && !e->out->failed)
+        schema_check(type->extra->schema, text_since(e, begun), at, e->offences, budget_goes_on);
+}
+
 static void encode_composite(struct encoder *e, const struct contract_type *type,
                              const struct contract_path *at)
 {
@@ -343,6 +406,8 @@ static void encode_composite(struct encoder *e, const struct contract_type *type
         encode_array(e, type, at);
     else if (type->kind == CONTRACT_MAP)
         encode_map(e, type, at);
+    else if (type->kind == CONTRACT_UNION)
+        encode_union(e, type, at);
     else
         encode_object(e, type, at);
 }
@@ -367,9 +432,16 @@ static void encode_value(struct encoder *e, const struct contract_type *type,
         return;
     }
     e->depth++;
+    type = contract_type_resolve(type);
     switch (type->kind) {
     case CONTRACT_ANY:
         encode_any(e, at);
+        break;
+    case CONTRACT_SCHEMA:
+        encode_schema(e, type, at);
+        break;
+    case CONTRACT_BYTES:
+        encode_bytes(e, type, at);
         break;
     case CONTRACT_BOOLEAN:
         if (!lua_isboolean(e->L, -1))
@@ -385,6 +457,7 @@ static void encode_value(struct encoder *e, const struct contract_type *type,
     case CONTRACT_ARRAY:
     case CONTRACT_MAP:
     case CONTRACT_OBJECT:
+    case CONTRACT_UNION:
         encode_composite(e, type, at);
         break;
     default:

@@ -1,173 +1,34 @@
 /*
- * Lua descriptions of types (scripts/prelude/types.lua) → struct contract_type. Everything is read
- * raw and nothing is trusted: a plugin may hand in any table it likes.
+ * The shape of types: kinds, members of objects, variants of unions, named types, JSON Schemas.
  */
-#include "lua/codec.h"
+#include "lua/define.h"
 
+#include "contract/schema.h"
 #include "json/writer.h"
 
-#include <math.h>
 #include <stdio.h>
 
 /* DEFINITION_BYTES_MAX bounds what tables that contain each other unfold to. */
-enum {
-    PATH_SHOWN = 256,
-    CHOICE_MAX = 256,
-    DESCRIPTION_MAX = 16384,
-    DEFINITION_BYTES_MAX = 16 * 1024 * 1024
+enum { PATH_SHOWN = 256, ALIASES_MAX = 64, DEFINITION_BYTES_MAX = 16 * 1024 * 1024 };
+
+/* A ref whose named type was not known yet. */
+struct pending_ref {
+    struct pending_ref *next;
+    struct contract_type *type;
+    struct text path;
 };
 
-struct type_reader {
-    lua_State *L;
-    int index; /* of the description */
-    struct arena *arena;
-    const char *path;
-    int depth;
-    struct pn_error *err;
-};
-
-struct constraint {
-    const char *name;
-    unsigned kinds;                                                 /* bits of enum contract_kind */
-    int (*read)(struct type_reader *r, struct contract_type *type); /* the value is on top */
-};
-
-#define BIT(kind) (1u << CONTRACT_##kind)
-#define NUMBERS (BIT(INTEGER) | BIT(NUMBER))
-#define EVERY ~0u
-
-static int refuse(struct type_reader *r, const char *name, const char *expected)
+int define_refuse(struct type_reader *r, const char *name, const char *expected)
 {
     return pn_error_set(r->err, PN_EINVAL, "%s: %s must be %s, got %s", r->path, name, expected,
                         luaL_typename(r->L, -1));
 }
 
-static int read_bound(struct type_reader *r, struct contract_type *type, const char *name,
-                      int64_t *integer, double *number, bool *has)
-{
-    if (lua_type(r->L, -1) != LUA_TNUMBER)
-        return refuse(r, name, "a number");
-    int exact = 0;
-    *number = lua_tonumber(r->L, -1);
-    *integer = lua_tointegerx(r->L, -1, &exact);
-    if (isnan(*number))
-        return pn_error_set(r->err, PN_EINVAL, "%s: %s is not a number", r->path, name);
-    if (!exact && type->kind == CONTRACT_INTEGER)
-        return pn_error_set(r->err, PN_EINVAL, "%s: %s must be an integer, got %g", r->path, name,
-                            *number);
-    type->integral_bounds = exact && (type->integral_bounds || !(type->has_min || type->has_max));
-    *has = true;
-    return 0;
-}
-
-static int read_min(struct type_reader *r, struct contract_type *type)
-{
-    return read_bound(r, type, "min", &type->min_integer, &type->min_number, &type->has_min);
-}
-
-static int read_max(struct type_reader *r, struct contract_type *type)
-{
-    return read_bound(r, type, "max", &type->max_integer, &type->max_number, &type->has_max);
-}
-
-static int read_length(struct type_reader *r, const char *name, size_t *out)
-{
-    int exact = 0;
-    lua_Integer value = lua_type(r->L, -1) == LUA_TNUMBER ? lua_tointegerx(r->L, -1, &exact) : 0;
-    if (!exact || value < 0)
-        return refuse(r, name, "an integer of at least 0");
-    *out = (size_t)value;
-    return 0;
-}
-
-static int read_min_length(struct type_reader *r, struct contract_type *type)
-{
-    return read_length(r, "min_length", &type->min_length);
-}
-
-static int read_max_length(struct type_reader *r, struct contract_type *type)
-{
-    return read_length(r, "max_length", &type->max_length);
-}
-
-static int read_min_items(struct type_reader *r, struct contract_type *type)
-{
-    return read_length(r, "min_items", &type->min_length);
-}
-
-static int read_max_items(struct type_reader *r, struct contract_type *type)
-{
-    return read_length(r, "max_items", &type->max_length);
-}
-
-static int read_description(struct type_reader *r, struct contract_type *type)
-{
-    if (lua_type(r->L, -1) != LUA_TSTRING)
-        return refuse(r, "description", "a string");
-    struct text text;
-    text.data = lua_tolstring(r->L, -1, &text.len);
-    if (text.len > DESCRIPTION_MAX)
-        return pn_error_set(r->err, PN_ELIMIT, "%s: description is longer than %d bytes", r->path,
-                            DESCRIPTION_MAX);
-    type->description = arena_text(r->arena, text);
-    return type->description.data ? 0 : PN_ENOMEM;
-}
-
-static int read_flag(struct type_reader *r, const char *name, bool *out)
-{
-    if (!lua_isboolean(r->L, -1))
-        return refuse(r, name, "a boolean");
-    *out = lua_toboolean(r->L, -1);
-    return 0;
-}
-
-static int read_optional(struct type_reader *r, struct contract_type *type)
-{
-    return read_flag(r, "optional", &type->optional);
-}
-
-static int read_nullable(struct type_reader *r, struct contract_type *type)
-{
-    return read_flag(r, "nullable", &type->nullable);
-}
-
-static const struct contract_type *read_inner(struct type_reader *r, const char *path)
-{
-    return define_type(r->L, lua_gettop(r->L), r->arena, path, r->depth + 1, r->err);
-}
-
-static int read_of(struct type_reader *r, struct contract_type *type)
+const struct contract_type *define_inner(struct type_reader *r, const char *suffix)
 {
     char path[PATH_SHOWN];
-    snprintf(path, sizeof path, "%s[]", r->path);
-    type->of = read_inner(r, path);
-    return type->of ? 0 : PN_EINVAL;
-}
-
-static int read_choices(struct type_reader *r, struct contract_type *type)
-{
-    size_t count = lua_istable(r->L, -1) ? lua_rawlen(r->L, -1) : 0;
-    if (count == 0 || count > CONTRACT_MEMBERS_MAX)
-        return refuse(r, "t.enum", "a list of 1 to 256 strings");
-    struct text *choices = arena_alloc(r->arena, count * sizeof *choices);
-    if (!choices)
-        return PN_ENOMEM;
-    for (size_t i = 0; i < count; i++) {
-        struct text choice;
-        if (lua_rawgeti(r->L, -1, (lua_Integer)i + 1) != LUA_TSTRING)
-            return refuse(r, "each choice of t.enum", "a string");
-        choice.data = lua_tolstring(r->L, -1, &choice.len);
-        if (choice.len > CHOICE_MAX)
-            return pn_error_set(r->err, PN_ELIMIT, "%s: a choice of t.enum is longer than %d bytes",
-                                r->path, CHOICE_MAX);
-        choices[i] = arena_text(r->arena, choice);
-        if (!choices[i].data)
-            return PN_ENOMEM;
-        lua_pop(r->L, 1);
-    }
-    type->choices = choices;
-    type->count = count;
-    return 0;
+    snprintf(path, sizeof path, "%s%s", r->path, suffix);
+    return define_type(r->L, lua_gettop(r->L), r->scope, path, r->depth + 1, r->err);
 }
 
 static size_t count_members(lua_State *L)
@@ -179,6 +40,19 @@ static size_t count_members(lua_State *L)
         count++;
     }
     return count;
+}
+
+static int write_member_name(struct type_reader *r, struct contract_member *member,
+                             struct text name)
+{
+    struct buffer json = BUFFER_INIT;
+    bool first = true;
+    member->name = arena_text(r->scope->arena, name);
+    json_write_member(&json, &first, name);
+    member->json_name = arena_text(r->scope->arena, buffer_text(&json));
+    bool failed = json.failed;
+    buffer_release(&json);
+    return member->name.data && member->json_name.data && !failed ? 0 : PN_ENOMEM;
 }
 
 /* stack: … name type */
@@ -194,28 +68,23 @@ static int read_member(struct type_reader *r, struct contract_member *member)
     if (name.len == 0 || name.len > 128 || !text_is_utf8(name))
         return pn_error_set(r->err, PN_EINVAL, "%s: a member's name has 1 to 128 bytes of UTF-8",
                             r->path);
-    snprintf(path, sizeof path, "%s.%.*s", r->path, TEXT_ARGS(name));
-    member->name = arena_text(r->arena, name);
-    struct buffer json = BUFFER_INIT;
-    bool first = true;
-    json_write_member(&json, &first, name);
-    member->json_name = arena_text(r->arena, buffer_text(&json));
-    buffer_release(&json);
-    if (!member->name.data || !member->json_name.data)
-        return PN_ENOMEM;
-    member->type = read_inner(r, path);
+    snprintf(path, sizeof path, ".%.*s", TEXT_ARGS(name));
+    int rc = write_member_name(r, member, name);
+    if (rc != 0)
+        return rc;
+    member->type = define_inner(r, path);
     return member->type ? 0 : PN_EINVAL;
 }
 
 static int read_members(struct type_reader *r, struct contract_type *type)
 {
     if (!lua_istable(r->L, -1))
-        return refuse(r, "an object's members", "a table");
+        return define_refuse(r, "an object's members", "a table");
     size_t count = count_members(r->L), i = 0;
     if (count > CONTRACT_MEMBERS_MAX)
         return pn_error_set(r->err, PN_ELIMIT, "%s: %zu members are more than %d", r->path, count,
                             CONTRACT_MEMBERS_MAX);
-    struct contract_member *members = arena_alloc(r->arena, (count + 1) * sizeof *members);
+    struct contract_member *members = arena_alloc(r->scope->arena, (count + 1) * sizeof *members);
     if (!members)
         return PN_ENOMEM;
     lua_pushnil(r->L);
@@ -230,95 +99,185 @@ static int read_members(struct type_reader *r, struct contract_type *type)
     return contract_members_sort(members, count, r->err);
 }
 
-struct default_job {
-    const struct contract_type *type;
-    struct buffer json;
-    struct contract_offences offences;
-    bool fits;
-};
-
-/* (job*, value) protected: what it writes to is malloc'd, and encoding may raise. */
-static int encode_default(lua_State *L)
+/* The string field of the description, copied; data NULL: it is not one, and refused. */
+static struct text read_field(struct type_reader *r, const char *name, const char *what)
 {
-    struct default_job *job = lua_touserdata(L, 1);
-    job->fits = codec_encode(L, 2, job->type, &job->json, &job->offences);
-    return 0;
+    struct text text = {NULL, 0};
+    lua_pushstring(r->L, name);
+    if (lua_rawget(r->L, r->index) == LUA_TSTRING) {
+        text.data = lua_tolstring(r->L, -1, &text.len);
+        if (text.len && text.len <= 128 && text_is_utf8(text))
+            text = arena_text(r->scope->arena, text);
+        else
+            text.data = NULL;
+    }
+    if (!text.data)
+        define_refuse(r, what, "a string of 1 to 128 bytes of UTF-8");
+    lua_pop(r->L, 1);
+    return text;
 }
 
-/*
- * The default is kept as JSON and must itself fit the type; read last, when all other constraints
- * are known.
- */
-static int read_default(struct type_reader *r, struct contract_type *type)
+/* The tag as a member of its variant: an enum of one choice. */
+static int add_tag(struct type_reader *r, struct contract_type *variant, struct text tag,
+                   struct text value)
 {
-    struct default_job job = {.type = type, .json = BUFFER_INIT};
-    contract_offences_init(&job.offences);
-    lua_pushcfunction(r->L, encode_default);
-    lua_pushlightuserdata(r->L, &job);
-    lua_pushvalue(r->L, -3);
-    int status = lua_pcall(r->L, 2, 0, 0), rc = 0;
-    if (status == LUA_OK && job.fits)
-        type->default_json = arena_text(r->arena, buffer_text(&job.json));
-    else if (status == LUA_OK)
-        rc = pn_error_set(r->err, PN_EINVAL, "%s: the default does not fit the type: %s", r->path,
-                          buffer_text(&job.offences.list).data);
-    if (rc == 0 && !type->default_json.data)
-        rc = PN_ENOMEM;
-    contract_offences_release(&job.offences);
-    buffer_release(&job.json);
-    return status == LUA_OK ? rc : lua_error(r->L);
+    struct contract_type *type = contract_type_new(r->scope->arena, CONTRACT_ENUM);
+    struct contract_member *members =
+        arena_alloc(r->scope->arena, (variant->count + 1) * sizeof *members);
+    struct text *choice = arena_alloc(r->scope->arena, sizeof *choice);
+    if (!type || !members || !choice)
+        return PN_ENOMEM;
+    if (contract_member_find(variant, tag, SIZE_MAX) >= 0)
+        return pn_error_set(r->err, PN_EINVAL, "%s: '%.*s' has the tag '%.*s' as a member", r->path,
+                            TEXT_ARGS(value), TEXT_ARGS(tag));
+    if (variant->count)
+        memcpy(members, variant->members, variant->count * sizeof *members);
+    *choice = value;
+    type->choices = choice;
+    type->count = 1;
+    struct contract_member *member = &members[variant->count];
+    int rc = write_member_name(r, member, tag);
+    member->type = type;
+    variant->members = members;
+    variant->count++;
+    return rc != 0 ? rc : contract_members_sort(members, variant->count, r->err);
 }
 
-/* In the order they are read. */
-static const struct constraint constraints[] = {
-    {"optional", EVERY, read_optional},
-    {"nullable", EVERY, read_nullable},
-    {"description", EVERY, read_description},
-    {"of", BIT(ARRAY) | BIT(MAP), read_of},
-    {"members", BIT(OBJECT), read_members},
-    {"choices", BIT(ENUM), read_choices},
-    {"min", NUMBERS, read_min},
-    {"max", NUMBERS, read_max},
-    {"min_length", BIT(STRING), read_min_length},
-    {"max_length", BIT(STRING), read_max_length},
-    {"min_items", BIT(ARRAY) | BIT(MAP), read_min_items},
-    {"max_items", BIT(ARRAY) | BIT(MAP), read_max_items},
-    {"default", EVERY, read_default},
-};
-
-enum { CONSTRAINTS = sizeof constraints / sizeof *constraints };
-
-static int refuse_unknown(struct type_reader *r, const struct contract_type *type)
+/* stack: … name description */
+static int read_variant(struct type_reader *r, struct contract_member *variant, struct text tag)
 {
+    int rc = read_member(r, variant);
+    if (rc != 0)
+        return rc;
+    if (variant->type->kind != CONTRACT_OBJECT || variant->type->nullable)
+        return pn_error_set(r->err, PN_EINVAL, "%s: variant '%.*s' must be an object", r->path,
+                            TEXT_ARGS(variant->name));
+    struct contract_type *own = contract_type_new(r->scope->arena, CONTRACT_OBJECT);
+    if (!own)
+        return PN_ENOMEM;
+    *own = *variant->type;
+    variant->type = own;
+    return add_tag(r, own, tag, variant->name);
+}
+
+static int read_union(struct type_reader *r, struct contract_type *type)
+{
+    struct contract_extra *extra = contract_type_extra(r->scope->arena, type);
+    if (!extra)
+        return PN_ENOMEM;
+    extra->tag = read_field(r, "tag", "the tag of t.union");
+    if (!extra->tag.data)
+        return PN_EINVAL;
+    lua_pushliteral(r->L, "variants");
+    if (lua_rawget(r->L, r->index) != LUA_TTABLE)
+        return define_refuse(r, "the variants of t.union", "a table of objects");
+    size_t count = count_members(r->L), i = 0;
+    if (count == 0 || count > CONTRACT_MEMBERS_MAX)
+        return pn_error_set(r->err, PN_EINVAL, "%s: t.union has 1 to %d variants", r->path,
+                            CONTRACT_MEMBERS_MAX);
+    struct contract_member *variants = arena_alloc(r->scope->arena, count * sizeof *variants);
+    if (!variants)
+        return PN_ENOMEM;
     lua_pushnil(r->L);
-    while (lua_next(r->L, r->index)) {
+    while (i < count && lua_next(r->L, -2)) {
+        int rc = read_variant(r, &variants[i++], extra->tag);
+        if (rc != 0)
+            return rc;
         lua_pop(r->L, 1);
-        struct text name = TEXT("(not a string)");
-        if (lua_type(r->L, -1) == LUA_TSTRING)
-            name.data = lua_tolstring(r->L, -1, &name.len);
-        bool known = text_equal(name, TEXT("kind"));
-        for (int i = 0; !known && i < CONSTRAINTS; i++)
-            known = text_equal(name, text_of(constraints[i].name)) &&
-                    (constraints[i].kinds >> type->kind & 1);
-        if (!known)
-            return pn_error_set(r->err, PN_EINVAL, "%s: t.%s has no constraint '%.*s'", r->path,
-                                contract_kind_name(type->kind), TEXT_ARGS(name));
     }
-    return 0;
+    struct text *tags = arena_alloc(r->scope->arena, count * sizeof *tags);
+    if (!tags)
+        return PN_ENOMEM;
+    int rc = contract_members_sort(variants, count, r->err);
+    for (i = 0; i < count; i++)
+        tags[i] = variants[i].name;
+    type->members = variants;
+    type->choices = tags;
+    type->count = count;
+    return rc;
 }
 
-static int read_constraints(struct type_reader *r, struct contract_type *type)
+static int read_ref(struct type_reader *r, struct contract_type *type)
 {
-    int rc = refuse_unknown(r, type);
-    for (int i = 0; rc == 0 && i < CONSTRAINTS; i++) {
-        if (!(constraints[i].kinds >> type->kind & 1))
-            continue;
-        lua_pushstring(r->L, constraints[i].name);
-        if (lua_rawget(r->L, r->index) != LUA_TNIL)
-            rc = constraints[i].read(r, type);
-        lua_settop(r->L, r->index);
+    struct contract_extra *extra = contract_type_extra(r->scope->arena, type);
+    struct pending_ref *pending = arena_alloc(r->scope->arena, sizeof *pending);
+    if (!extra || !pending)
+        return PN_ENOMEM;
+    extra->name = read_field(r, "name", "the name of t.ref");
+    if (!extra->name.data)
+        return PN_EINVAL;
+    *pending =
+        (struct pending_ref){r->scope->refs, type, arena_text(r->scope->arena, text_of(r->path))};
+    r->scope->refs = pending;
+    return pending->path.data ? 0 : PN_ENOMEM;
+}
+
+/* Pushes nothing; the schema's source, as it is in the file or encoded from a table. */
+static int find_schema(struct type_reader *r, struct text *source)
+{
+    struct vm *vm = vm_of(r->L);
+    lua_pushliteral(r->L, "file");
+    if (lua_rawget(r->L, r->index) == LUA_TNIL) {
+        lua_pop(r->L, 1);
+        lua_pushliteral(r->L, "schema");
+        lua_rawget(r->L, r->index);
+        int rc = define_json(r, "schema of t.json_schema", source);
+        lua_pop(r->L, 1);
+        return rc;
     }
+    struct text file = read_field(r, "file", "the file of t.json_schema"), content;
+    lua_pop(r->L, 1);
+    if (!file.data)
+        return PN_EINVAL;
+    if (!vm->source.find(vm->source.user, file, &content))
+        return pn_error_set(r->err, PN_EINVAL, "%s: there is no file '%s' in the plugin", r->path,
+                            file.data);
+    *source = arena_text(r->scope->arena, content);
+    return source->data ? 0 : PN_ENOMEM;
+}
+
+static int read_schema(struct type_reader *r, struct contract_type *type)
+{
+    struct contract_extra *extra = contract_type_extra(r->scope->arena, type);
+    struct pn_error why;
+    int rc = extra ? find_schema(r, &extra->schema_json) : PN_ENOMEM;
+    if (rc != 0)
+        return rc;
+    rc = schema_compile(&extra->schema, r->scope->arena, extra->schema_json, NULL, &why);
+    if (rc == 0 || rc == PN_ENOMEM)
+        return rc;
+    return pn_error_set(r->err, rc, "%s: t.json_schema: %s", r->path, why.message);
+}
+
+static int read_object(struct type_reader *r, struct contract_type *type)
+{
+    lua_pushliteral(r->L, "members");
+    lua_rawget(r->L, r->index);
+    int rc = read_members(r, type);
     return rc;
+}
+
+static int read_shape(struct type_reader *r, struct contract_type *type)
+{
+    int rc = 0;
+    switch (type->kind) {
+    case CONTRACT_OBJECT:
+        rc = read_object(r, type);
+        break;
+    case CONTRACT_UNION:
+        rc = read_union(r, type);
+        break;
+    case CONTRACT_REF:
+        rc = read_ref(r, type);
+        break;
+    case CONTRACT_SCHEMA:
+        rc = read_schema(r, type);
+        break;
+    default:
+        break;
+    }
+    lua_settop(r->L, r->index);
+    return rc != 0 ? rc : define_constraints(r, type);
 }
 
 static int check_complete(struct type_reader *r, const struct contract_type *type)
@@ -351,16 +310,16 @@ static int read_kind(struct type_reader *r, struct contract_type **out)
         return pn_error_set(r->err, PN_EINVAL, "%s: there is no type t.%.*s", r->path,
                             TEXT_ARGS(name));
     lua_pop(r->L, 1);
-    *out = contract_type_new(r->arena, kind);
+    *out = contract_type_new(r->scope->arena, kind);
     if (!*out)
         return PN_ENOMEM;
     return described;
 }
 
-const struct contract_type *define_type(lua_State *L, int index, struct arena *arena,
+const struct contract_type *define_type(lua_State *L, int index, struct type_scope *scope,
                                         const char *path, int depth, struct pn_error *err)
 {
-    struct type_reader r = {L, 0, arena, path, depth, err};
+    struct type_reader r = {L, 0, scope, path, depth, err};
     struct contract_type *type = NULL;
     luaL_checkstack(L, 16, "type");
     pn_error_set(err, PN_ENOMEM, "out of memory");
@@ -374,7 +333,7 @@ const struct contract_type *define_type(lua_State *L, int index, struct arena *a
                      CONTRACT_DEPTH_MAX);
         return NULL;
     }
-    if (arena->used > DEFINITION_BYTES_MAX) {
+    if (scope->arena->used > DEFINITION_BYTES_MAX) {
         pn_error_set(err, PN_ELIMIT, "%s: the plugin's contracts take more than %d bytes", path,
                      DEFINITION_BYTES_MAX);
         return NULL;
@@ -386,9 +345,47 @@ const struct contract_type *define_type(lua_State *L, int index, struct arena *a
     if (rc == 0)
         rc = read_members(&r, type);
     else if (rc > 0)
-        rc = read_constraints(&r, type);
+        rc = read_shape(&r, type);
     if (rc == 0)
         rc = check_complete(&r, type);
     lua_settop(L, top);
     return rc == 0 ? type : NULL;
+}
+
+static const struct contract_named *find_named(const struct contract_named *types, size_t count,
+                                               struct text name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (text_equal(types[i].name, name))
+            return &types[i];
+    return NULL;
+}
+
+/* A named type may itself be another name, but not in a circle. */
+static int resolve(struct pending_ref *ref, const struct contract_named *types, size_t count,
+                   struct pn_error *err)
+{
+    const struct contract_type *type = ref->type;
+    for (int i = 0; i < ALIASES_MAX && type->kind == CONTRACT_REF; i++) {
+        const struct contract_named *named = find_named(types, count, type->extra->name);
+        if (!named)
+            return pn_error_set(err, PN_EINVAL, "%.*s: the plugin has no type '%.*s'",
+                                TEXT_ARGS(ref->path), TEXT_ARGS(type->extra->name));
+        type = named->type;
+    }
+    ref->type->nullable = ref->type->nullable || type->nullable;
+    if (type->kind == CONTRACT_REF)
+        return pn_error_set(err, PN_EINVAL, "%.*s: type '%.*s' is only another name of itself",
+                            TEXT_ARGS(ref->path), TEXT_ARGS(ref->type->extra->name));
+    ref->type->of = type;
+    return 0;
+}
+
+int define_types_finish(lua_State *L, struct type_scope *scope, const struct contract_named *types,
+                        size_t count, struct pn_error *err)
+{
+    int rc = 0;
+    for (struct pending_ref *ref = scope->refs; ref && rc == 0; ref = ref->next)
+        rc = resolve(ref, types, count, err);
+    return rc != 0 ? rc : define_values_finish(L, scope, err);
 }

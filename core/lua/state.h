@@ -82,12 +82,6 @@ void sandbox_open(lua_State *L);
 void sandbox_load(lua_State *L, struct text content, const char *chunk);
 /* define.c: the value on top is what init.lua returned; reads it and raises or fills. */
 int define_read(lua_State *L, struct plugin_definition *definition, struct pn_error *err);
-/*
- * define_type.c: the value at `index` as a type; NULL with *err filled. `path` names it in
- * messages.
- */
-const struct contract_type *define_type(lua_State *L, int index, struct arena *arena,
-                                        const char *path, int depth, struct pn_error *err);
 /* ctx.c */
 void ctx_open(lua_State *L);
 void ctx_push(lua_State *L, struct call *call);

@@ -164,6 +164,18 @@ static bool resolve_route(struct request *r)
     return true;
 }
 
+/* Headers that the capability takes as members of its input. */
+static bool add_headers(struct request *r)
+{
+    const struct capability *c = r->target.capability;
+    for (size_t i = 0; i < c->header_count; i++) {
+        struct text value = http_request_header(r->http, c->headers[i].header);
+        if (value.data && !add_parameter(r, c->headers[i].member, value))
+            return false;
+    }
+    return true;
+}
+
 /* False: it was answered. */
 static bool resolve(struct request *r)
 {
@@ -173,7 +185,7 @@ static bool resolve(struct request *r)
     }
     if (resolve_universal(r) || (!r->target.plugin && !resolve_route(r)))
         return false;
-    if (read_query(r))
+    if (read_query(r) && add_headers(r))
         return true;
     refuse(r, 400, "invalid_query", TEXT("the query string is malformed or too large"), NULL);
     return false;

@@ -127,8 +127,5 @@ int generation_migrations(const struct bundle *bundle, struct migration **list, 
 
 const struct capability *generation_capability(const struct generation *g, struct text name)
 {
-    for (size_t i = 0; i < g->definition.capability_count; i++)
-        if (text_equal(g->definition.capabilities[i].name, name))
-            return &g->definition.capabilities[i];
-    return NULL;
+    return plugin_capability(&g->definition, name);
 }

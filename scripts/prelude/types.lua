@@ -5,6 +5,7 @@ local types = {}
 
 local fixed = {
     kind = true, of = true, members = true, choices = true, optional = true, nullable = true,
+    tag = true, variants = true, name = true, schema = true, file = true,
 }
 
 local Type = { __metatable = "pinion.type" }
@@ -37,7 +38,7 @@ function Type.__call(self, constraints)
 end
 
 local scalars = {
-    "any", "boolean", "integer", "number", "string", "timestamp", "date", "uuid", "decimal",
+    "any", "boolean", "integer", "number", "string", "timestamp", "date", "uuid", "decimal", "bytes",
 }
 for _, kind in ipairs(scalars) do
     types[kind] = describe { kind = kind }
@@ -83,6 +84,35 @@ function types.nullable(of)
     local fields = copy(as_type(of, "nullable"))
     fields.nullable = true
     return describe(fields)
+end
+
+-- One of several objects; the member `tag` tells which:
+-- t.union("kind", { card = { number = t.string }, cash = {} })
+function types.union(tag, variants)
+    if type(tag) ~= "string" or type(variants) ~= "table" then
+        error('t.union takes the name of the tag and a table of objects, such as t.union("kind", { cash = {} })', 2)
+    end
+    return describe { kind = "union", tag = tag, variants = variants }
+end
+
+-- A type that the plugin names with plugin:type "line" { … }, also one that is defined later or
+-- contains itself.
+function types.ref(name)
+    if type(name) ~= "string" then
+        error("t.ref takes the name of a type, got " .. type(name), 2)
+    end
+    return describe { kind = "ref", name = name }
+end
+
+-- JSON Schema 2020-12 as it is: a .json file of the plugin, or a table.
+function types.json_schema(schema)
+    if type(schema) == "string" then
+        return describe { kind = "json_schema", file = schema }
+    end
+    if type(schema) ~= "table" and type(schema) ~= "boolean" then
+        error("t.json_schema takes the name of a file or a table, got " .. type(schema), 2)
+    end
+    return describe { kind = "json_schema", schema = schema }
 end
 
 return setmetatable(types, {

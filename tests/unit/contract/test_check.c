@@ -108,6 +108,8 @@ static void integer__bounds_are_exact_beyond_a_double(void **state)
 {
     (void)state;
     struct contract_type type = {.kind = CONTRACT_INTEGER,
+                                 .is_plain = true,
+                                 .extra = &contract_no_extra,
                                  .has_max = true,
                                  .integral_bounds = true,
                                  .max_integer = INT64_MAX - 1,
@@ -123,6 +125,8 @@ static void integer__below_its_least_is_an_offence(void **state)
 {
     (void)state;
     struct contract_type type = {.kind = CONTRACT_INTEGER,
+                                 .is_plain = true,
+                                 .extra = &contract_no_extra,
                                  .has_min = true,
                                  .integral_bounds = true,
                                  .min_integer = 1,
@@ -137,6 +141,8 @@ static void number__is_compared_as_a_double(void **state)
 {
     (void)state;
     struct contract_type type = {.kind = CONTRACT_NUMBER,
+                                 .is_plain = true,
+                                 .extra = &contract_no_extra,
                                  .has_min = true,
                                  .has_max = true,
                                  .min_number = 0.5,
@@ -151,7 +157,11 @@ static void number__is_compared_as_a_double(void **state)
 static void string__is_measured_in_characters(void **state)
 {
     (void)state;
-    struct contract_type type = {.kind = CONTRACT_STRING, .min_length = 2, .max_length = 3};
+    struct contract_type type = {.kind = CONTRACT_STRING,
+                                 .is_plain = true,
+                                 .extra = &contract_no_extra,
+                                 .min_length = 2,
+                                 .max_length = 3};
     assert_true(contract_check_string(&type, TEXT("\xE4\xB8\xAD\xE5\x8F\xB0"), &root, &offences));
     assert_true(contract_check_string(&type, TEXT("abc"), &root, &offences));
     assert_false(contract_check_string(&type, TEXT("\xE4\xB8\xAD"), &root, &offences));

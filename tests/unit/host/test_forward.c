@@ -28,7 +28,7 @@ static void write_call(void)
     static const struct call_parameter parameters[] = {{TEXT("id"), TEXT("7")},
                                                        {TEXT("tag"), TEXT("")}};
     static const struct call_header headers[] = {{TEXT("X-Brand"), TEXT("acme")}};
-    static const struct capability capability = {.address = TEXT("alpha.add")};
+    static const struct capability capability = {.key = TEXT("alpha.add@1")};
     static const struct call_input in = {TEXT("{}"), parameters, 2};
     static const struct call_origin origin = {.method = TEXT("POST"),
                                               .path = TEXT("/a?b=1"),
@@ -45,7 +45,7 @@ static void call__is_read_as_it_was_written(void **state)
     struct forwarded_call call;
     write_call();
     assert_true(forward_read_call(buffer_text(&payload), &call));
-    assert_true(text_equal(call.address, TEXT("alpha.add")) &&
+    assert_true(text_equal(call.address, TEXT("alpha.add@1")) &&
                 text_equal(call.in.body, TEXT("{}")));
     assert_true(text_equal(call.origin.path, TEXT("/a?b=1")) &&
                 text_equal(call.origin.method, TEXT("POST")));

@@ -29,7 +29,7 @@ static void type__constraints_are_kept(void **state)
         member_type("t.integer { min = 1, max = 9, description = 'd' }");
     assert_true(type->has_min && type->has_max && type->integral_bounds);
     assert_true(type->min_integer == 1 && type->max_integer == 9);
-    assert_string_equal(type->description.data, "d");
+    assert_string_equal(type->extra->description.data, "d");
     type = member_type("t.number { min = 1, max = 2.5 }");
     assert_false(type->integral_bounds);
     type = member_type("t.number { min = 0.5, max = 2 }");

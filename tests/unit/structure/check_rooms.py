@@ -47,7 +47,7 @@ LONG_FUNCTIONS = {}
 NAMES_A_PLUGIN = {
     "cli/call.c": "the example of its help",
     "cli/host.c": "the example of its help",
-    "lua/define.c": "the example of a message about routes",
+    "lua/define_capability.c": "the example of a message about routes",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
