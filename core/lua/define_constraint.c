@@ -248,7 +248,7 @@ static int read_nothing(struct type_reader *r, struct contract_type *type)
 /* In the order they are read. */
 static const struct constraint constraints[] = {
     {"optional", EVERY, read_optional},
-    {"nullable", EVERY & ~BIT(SCHEMA), read_nullable},
+    {"nullable", EVERY, read_nullable},
     {"description", EVERY, read_description},
     {"deprecated", EVERY, read_deprecated},
     {"of", LISTS, read_of},
