@@ -33,6 +33,8 @@ static const char *pass_clean(const char *p, const char *end)
 
 void json_write_string_part(struct buffer *b, struct text t)
 {
+    if (t.len == 0)
+        return; /* its data may be NULL */
     const char *p = t.data, *end = t.data + t.len;
     while (p < end) {
         const char *clean = pass_clean(p, end);
