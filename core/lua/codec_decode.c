@@ -150,7 +150,7 @@ static bool decode_array(struct decoder *d, const struct contract_type *type,
     contract_check_count(type, at.index, up, d->offences);
     if (type->unique)
         contract_check_unique(text_since(d, begun), up, d->offences);
-    if (type->kind == CONTRACT_ANY) {
+    if (type->kind == CONTRACT_ANY || at.index == 0) { /* it stays an array where nothing says so */
         codec_push_array_meta(d->L);
         lua_setmetatable(d->L, -2);
     }
