@@ -253,6 +253,111 @@ static int sort_lists(lua_State *L, lua_Integer count)
     return from;
 }
 
+/*
+ * Without a comparison function and of integers or floats alone, the values themselves are sorted,
+ * in the same way: most sorts are of such.
+ */
+union number {
+    lua_Integer integer;
+    lua_Number number;
+};
+
+enum { PLAIN_RUN = 12 };
+
+static bool number_less(bool integers, union number a, union number b)
+{
+    return integers ? a.integer < b.integer : a.number < b.number;
+}
+
+static void sort_number_run(union number *list, lua_Integer count, bool integers)
+{
+    for (lua_Integer i = 1; i < count; i++) {
+        union number value = list[i];
+        lua_Integer at = i;
+        for (; at > 0 && number_less(integers, value, list[at - 1]); at--)
+            list[at] = list[at - 1];
+        list[at] = value;
+    }
+}
+
+static void merge_numbers(lua_State *L, const union number *from, union number *to,
+                          lua_Integer middle, lua_Integer end, bool integers)
+{
+    lua_Integer a = 0, b = middle;
+    for (lua_Integer out = 0; out < end; out++) {
+        budget_point(L);
+        bool second = a == middle || (b < end && number_less(integers, from[b], from[a]));
+        to[out] = second ? from[b++] : from[a++];
+    }
+}
+
+/* `list` has room for twice as many. Returns where the result is. */
+static union number *sort_number_list(lua_State *L, union number *list, lua_Integer count,
+                                      bool integers)
+{
+    union number *from = list, *to = list + count;
+    for (lua_Integer i = 0; i < count; i += PLAIN_RUN) {
+        budget_point(L);
+        sort_number_run(from + i, count - i < PLAIN_RUN ? count - i : PLAIN_RUN, integers);
+    }
+    for (lua_Integer width = PLAIN_RUN; width < count; width *= 2) {
+        for (lua_Integer i = 0; i < count; i += 2 * width) {
+            lua_Integer end = count - i < 2 * width ? count - i : 2 * width;
+            merge_numbers(L, from + i, to + i, width < end ? width : end, end, integers);
+        }
+        union number *swap = from;
+        from = to;
+        to = swap;
+    }
+    return from;
+}
+
+/* False: they are not all integers or all floats that have an order. */
+static bool read_numbers(lua_State *L, union number *list, lua_Integer count, bool *integers)
+{
+    for (lua_Integer i = 0; i < count; i++) {
+        budget_point(L);
+        bool number = lua_rawgeti(L, SORT_FIRST, i + 1) == LUA_TNUMBER;
+        bool integer = number && lua_isinteger(L, -1);
+        if (i == 0)
+            *integers = integer;
+        if (integer)
+            list[i].integer = lua_tointeger(L, -1);
+        else
+            list[i].number = lua_tonumber(L, -1);
+        bool ordered = integer || list[i].number == list[i].number;
+        lua_pop(L, 1);
+        if (!number || integer != *integers || !ordered)
+            return false;
+    }
+    return true;
+}
+
+/* The list SORT_FIRST in order; false: it is for sort_lists. */
+static bool sort_numbers(lua_State *L, lua_Integer count)
+{
+    bool integers;
+    if (!lua_isnil(L, 2) || lua_rawgeti(L, SORT_FIRST, 1) != LUA_TNUMBER) {
+        lua_settop(L, SORT_FIRST);
+        return false;
+    }
+    lua_pop(L, 1);
+    union number *list = lua_newuserdatauv(L, 2 * (size_t)count * sizeof *list, 0);
+    bool plain = read_numbers(L, list, count, &integers);
+    if (plain)
+        list = sort_number_list(L, list, count, integers);
+    for (lua_Integer i = 0; plain && i < count; i++) {
+        budget_point(L);
+        if (integers)
+            lua_pushinteger(L, list[i].integer);
+        else
+            lua_pushnumber(L, list[i].number);
+        lua_rawseti(L, SORT_FIRST, i + 1);
+    }
+    lua_settop(L, SORT_FIRST);
+    return plain;
+}
+
 static int tables_sort(lua_State *L)
 {
     lua_Integer count = check_length(L, 1, READ | WRITE);
@@ -264,13 +369,16 @@ static int tables_sort(lua_State *L)
     lua_settop(L, 2);
     luaL_checkstack(L, RUN + 8, "");
     lua_createtable(L, (int)count, 0);
-    lua_createtable(L, count > RUN ? (int)count : 0, 0);
     for (lua_Integer i = 1; i <= count; i++) {
         budget_point(L);
         lua_geti(L, 1, i);
         lua_rawseti(L, SORT_FIRST, i);
     }
-    int sorted = sort_lists(L, count);
+    int sorted = SORT_FIRST;
+    if (!sort_numbers(L, count)) {
+        lua_createtable(L, count > RUN ? (int)count : 0, 0);
+        sorted = sort_lists(L, count);
+    }
     for (lua_Integer i = 1; i <= count; i++)
         copy_element(L, sorted, i, 1, i);
     return 0;
