@@ -7,8 +7,6 @@
  */
 #include "lua/state.h"
 
-#include <string.h>
-
 static lua_State *check_thread(lua_State *L)
 {
     lua_State *co = lua_tothread(L, 1);
@@ -23,18 +21,21 @@ static bool is_base(lua_State *L)
     return L == vm->main || (vm->current && vm->current->thread == L);
 }
 
+/* What coroutine.status says; compared by address. */
+static const char suspended[] = "suspended", dead[] = "dead";
+
 static const char *status_of(lua_State *L, lua_State *co)
 {
     lua_Debug ar;
     if (L == co)
         return "running";
     if (lua_status(co) == LUA_YIELD)
-        return "suspended";
+        return suspended;
     if (lua_status(co) != LUA_OK)
-        return "dead";
+        return dead;
     if (lua_getstack(co, 0, &ar))
         return "normal";
-    return lua_gettop(co) == 0 ? "dead" : "suspended";
+    return lua_gettop(co) == 0 ? dead : suspended;
 }
 
 /* Moves `count` arguments from L's top; results or an error come to L's top. -1: an error. */
@@ -42,9 +43,9 @@ static int resume(lua_State *L, lua_State *co, int count)
 {
     int results = 0;
     const char *state = status_of(L, co);
-    if (strcmp(state, "suspended") != 0) {
+    if (state != suspended) {
         lua_pushfstring(L, "cannot resume %s coroutine",
-                        strcmp(state, "dead") == 0 ? state : "non-suspended");
+                        state == dead ? state : "non-suspended");
         return -1;
     }
     if (!lua_checkstack(co, count)) {
@@ -167,7 +168,7 @@ static int coroutine_close(lua_State *L)
 {
     lua_State *co = check_thread(L);
     const char *state = status_of(L, co);
-    if (strcmp(state, "dead") != 0 && strcmp(state, "suspended") != 0)
+    if (state != dead && state != suspended)
         return luaL_error(L, "cannot close a %s coroutine", state);
     if (close_thread(L, co)) {
         lua_pushboolean(L, 1);
