@@ -13,7 +13,8 @@ function pinion.plugin(fields)
     if type(fields) ~= "table" then
         error("pinion.plugin takes a table, got " .. type(fields), 2)
     end
-    return setmetatable({ fields = fields, where = host.where(2), capabilities = {}, types = {} }, Plugin)
+    local plugin = { fields = fields, where = host.where(2), capabilities = {}, types = {} }
+    return setmetatable(plugin, Plugin)
 end
 
 -- orders:type "line" { … }: gives the type; t.ref "line" means the same.
@@ -21,7 +22,8 @@ function Plugin:type(name)
     local where = host.where(2)
     return function(of)
         if type(of) ~= "table" then
-            error("type '" .. tostring(name) .. "' takes a type or a table of members, got " .. type(of), 2)
+            error("type '" .. tostring(name) .. "' takes a type or a table of members, got "
+                .. type(of), 2)
         end
         self.types[#self.types + 1] = { name = name, of = of, where = where }
         return pinion.types.ref(name)

@@ -38,7 +38,8 @@ function Type.__call(self, constraints)
 end
 
 local scalars = {
-    "any", "boolean", "integer", "number", "string", "timestamp", "date", "uuid", "decimal", "bytes",
+    "any", "boolean", "integer", "number", "string", "timestamp", "date", "uuid", "decimal",
+    "bytes",
 }
 for _, kind in ipairs(scalars) do
     types[kind] = describe { kind = kind }
@@ -86,13 +87,43 @@ function types.nullable(of)
     return describe(fields)
 end
 
--- One of several objects; the member `tag` tells which:
--- t.union("kind", { card = { number = t.string }, cash = {} })
-function types.union(tag, variants)
-    if type(tag) ~= "string" or type(variants) ~= "table" then
-        error('t.union takes the name of the tag and a table of objects, such as t.union("kind", { cash = {} })', 2)
+-- The value of the tag that an object of a list stands for: its member is an enum of one choice.
+local function named_by_tag(object, tag)
+    local members = copy(getmetatable(object) == "pinion.type" and object.members or object)
+    local choices = type(members[tag]) == "table" and members[tag].choices
+    if type(choices) ~= "table" or #choices ~= 1 then
+        error("each object in the list of t.union names itself: " .. tag
+            .. ' = t.enum { "its name" }', 4)
     end
-    return describe { kind = "union", tag = tag, variants = variants }
+    members[tag] = nil
+    return choices[1], members
+end
+
+local function variants_of(fields, tag)
+    local variants, listed = {}, #fields
+    for name, of in next, fields do
+        if math.type(name) == "integer" and name >= 1 and name <= listed then
+            local own, members = named_by_tag(as_type(of, "union"), tag)
+            variants[own] = members
+        elseif name ~= "tag" then
+            variants[name] = of
+        end
+    end
+    return variants
+end
+
+-- One of several objects; the member `tag` tells which:
+-- t.union { tag = "kind", card = { number = t.string }, cash = {} }
+-- t.union("kind", { card = { number = t.string }, cash = {} }) means the same.
+function types.union(tag, variants)
+    if type(tag) == "table" and variants == nil then
+        tag, variants = tag.tag, tag
+    end
+    if type(tag) ~= "string" or type(variants) ~= "table" then
+        error("t.union takes the name of the tag and objects by name, such as "
+            .. 't.union { tag = "kind", cash = {} }', 2)
+    end
+    return describe { kind = "union", tag = tag, variants = variants_of(variants, tag) }
 end
 
 -- A type that the plugin names with plugin:type "line" { … }, also one that is defined later or

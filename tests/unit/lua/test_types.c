@@ -75,6 +75,28 @@ static void union__is_told_apart_by_its_tag(void **state)
     passes("{\"kind\":\"part\",\"of\":[{\"kind\":\"cash\"},{\"kind\":\"part\",\"of\":[]}]}");
 }
 
+static void union__is_written_in_three_ways(void **state)
+{
+    (void)state;
+    static const char *const ways[] = {
+        "t.union { tag = 'kind', card = { n = t.integer }, cash = {} }",
+        "t.union('kind', { card = t.object { n = t.integer }, cash = {} })",
+        "t.union { tag = 'kind', { kind = t.enum { 'card' }, n = t.integer }, { kind = t.enum { 'cash' } } }",
+    };
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        load_type("", ways[i]);
+        passes("{\"kind\":\"card\",\"n\":1}");
+        passes("{\"kind\":\"cash\"}");
+        is_refused("{\"kind\":\"cash\",\"n\":1}", "\"pointer\":\"/v/n\"");
+    }
+    load_fails("", "t.union { cash = {} }", "t.union takes the name of the tag");
+    load_fails("", "t.union { tag = 'kind', { n = t.integer } }", "names itself");
+    load_fails("", "t.union { tag = 'kind', cash = t.string }", "variant 'cash' must be an object");
+    load_fails("", "t.union { tag = 'kind', cash = { kind = t.string } }",
+               "has the tag 'kind' as a member");
+    load_fails("", "t.union { tag = 'kind' }", "t.union has 1 to 256 variants");
+}
+
 static void union__names_what_is_wrong(void **state)
 {
     (void)state;
@@ -228,6 +250,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         VM_TEST(union__is_told_apart_by_its_tag),
+        VM_TEST(union__is_written_in_three_ways),
         VM_TEST(union__names_what_is_wrong),
         VM_TEST(named_type__may_contain_itself_and_come_later),
         VM_TEST(named_type__that_is_wrong_is_refused),
