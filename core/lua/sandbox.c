@@ -7,17 +7,15 @@
  */
 #include "lua/codec.h"
 #include "lua/format.h"
+#include "lua/prelude.h"
 #include "lua/state.h"
 #include "lua/strings.h"
 #include "lua/tables.h"
 #include "lua/unicode.h"
 
-#include "base/embedded.h"
 #include "base/log.h"
 
 #include <stdio.h>
-
-extern const struct embedded_file prelude_files[];
 
 enum {
     MODULE_NAME_MAX = 128,
@@ -291,22 +289,6 @@ static bool module_path(const char *name, char path[MODULE_NAME_MAX + 8])
     return true;
 }
 
-static bool find_prelude(const char *name, struct text *content)
-{
-    char wanted[MODULE_NAME_MAX];
-    const char *base = strncmp(name, "pinion.", 7) == 0 ? name + 7 : name;
-    if (base != name && strcmp(base, "pinion") == 0)
-        return false; /* its one name is "pinion" */
-    snprintf(wanted, sizeof wanted, "prelude/%s.lua", base);
-    for (const struct embedded_file *f = prelude_files; f->name; f++) {
-        if (strcmp(f->name, wanted) != 0)
-            continue;
-        *content = (struct text){f->data, f->len};
-        return true;
-    }
-    return false;
-}
-
 void sandbox_load(lua_State *L, struct text content, const char *chunk)
 {
     /* Lua's own message for this names no file. */
@@ -325,10 +307,10 @@ static void push_module(lua_State *L, const char *name)
     char path[MODULE_NAME_MAX + 8], chunk[2 * MODULE_NAME_MAX + 16];
     struct text content;
     bool own = strcmp(name, "pinion") == 0 || strncmp(name, "pinion.", 7) == 0;
-    if (own && find_prelude(name, &content))
-        snprintf(chunk, sizeof chunk, "=%s", name);
-    else if (!own && module_path(name, path) &&
-             vm->source.find(vm->source.user, text_of(path), &content))
+    if (own && prelude_push(L, name))
+        return;
+    if (!own && module_path(name, path) &&
+        vm->source.find(vm->source.user, text_of(path), &content))
         snprintf(chunk, sizeof chunk, "=%s/%s", vm->source.plugin, path);
     else
         luaL_error(L, "module '%s' not found: a plugin can require its own files and 'pinion'",
