@@ -60,21 +60,6 @@ static const struct embedded_file *find_file(struct text name)
     return NULL;
 }
 
-/*
- * A page on another site must not reach a loopback admin address through a name of its own (DNS
- * rebinding).
- */
-static bool host_is_local(struct text host)
-{
-    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct text name = text_of(names[i]);
-        if (text_starts_with(host, name) && (host.len == name.len || host.data[name.len] == ':'))
-            return true;
-    }
-    return false;
-}
-
 /* A browser gets the page, everybody else what it shows. */
 static bool wants_page(const struct http_request *r)
 {
@@ -90,7 +75,8 @@ void admin_request(void *user, struct http_exchange *x)
         name = wants_page(r) ? TEXT("index.html") : TEXT("status");
     const struct embedded_file *file = find_file(name);
     bool status = text_equal(name, TEXT("status"));
-    if (!host_is_local(r->host) && !text_equal(http_exchange_peer(x), TEXT("unix")))
+    /* A page on another site must not get here through a name of its own (DNS rebinding). */
+    if (!http_host_is_local(r->host) && !text_equal(http_exchange_peer(x), TEXT("unix")))
         refuse(x, 403, "the admin address answers to local names only", NULL);
     else if (!file && !status)
         refuse(x, 404, "nothing is served at this address", NULL);

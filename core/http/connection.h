@@ -58,6 +58,7 @@ struct http_block {
 struct http_exchange {
     http_gone_callback gone;
     void *gone_user;
+    uint64_t note;
 };
 
 struct connection {

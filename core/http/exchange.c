@@ -29,6 +29,16 @@ void http_exchange_on_gone(struct http_exchange *x, http_gone_callback fn, void 
     x->gone_user = user;
 }
 
+void http_exchange_set_note(struct http_exchange *x, uint64_t note)
+{
+    x->note = note;
+}
+
+uint64_t http_exchange_note(const struct http_exchange *x)
+{
+    return x->note;
+}
+
 void http_respond(struct http_exchange *x, const struct http_response *r)
 {
     struct connection *c = connection_of(x);

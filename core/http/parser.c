@@ -370,3 +370,14 @@ struct text http_request_header(const struct http_request *r, struct text name)
     }
     return (struct text){NULL, 0};
 }
+
+bool http_host_is_local(struct text host)
+{
+    static const char *const names[] = {"localhost", "127.0.0.1", "[::1]"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct text name = text_of(names[i]);
+        if (text_starts_with(host, name) && (host.len == name.len || host.data[name.len] == ':'))
+            return true;
+    }
+    return false;
+}

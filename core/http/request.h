@@ -28,4 +28,7 @@ struct http_request {
 /* The first header of that name (any case), or data == NULL. */
 struct text http_request_header(const struct http_request *r, struct text name);
 
+/* "localhost", "127.0.0.1" or "[::1]", perhaps with a port: a name that no other site can have. */
+bool http_host_is_local(struct text host);
+
 #endif

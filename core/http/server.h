@@ -38,6 +38,13 @@ struct text http_exchange_peer(struct http_exchange *x);
 bool http_exchange_gone(struct http_exchange *x);
 void http_exchange_on_gone(struct http_exchange *x, http_gone_callback fn, void *user);
 
+/*
+ * A number that whoever takes a request may leave for whoever answers it; 0 until then. It is part
+ * of the exchange, so nobody has to free anything when the client vanishes or the server ends.
+ */
+void http_exchange_set_note(struct http_exchange *x, uint64_t note);
+uint64_t http_exchange_note(const struct http_exchange *x);
+
 struct http_response {
     int status;               /* 200 … 599 */
     struct text content_type; /* may be empty */

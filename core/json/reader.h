@@ -60,6 +60,13 @@ enum json_token json_reader_next(struct json_reader *r);
    member's value), checking it all the same. 0, or the error's code. */
 int json_reader_skip(struct json_reader *r, enum json_token begun);
 
+/* The input from `begin` to the end of the last token: the text of a value that was read or passed
+   over. */
+static inline struct text json_reader_slice(const struct json_reader *r, size_t begin)
+{
+    return (struct text){r->start + begin, (size_t)(r->at - r->start) - begin};
+}
+
 /* After JSON_ERROR: "line 3, column 7: expected ':' after a member's name, got '}'" in *err, and
    its code: PN_EINVAL, PN_ELIMIT (too deep), PN_ENOMEM (scratch). 0 when there was no error. */
 int json_reader_error(const struct json_reader *r, struct pn_error *err);

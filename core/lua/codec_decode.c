@@ -126,12 +126,6 @@ static bool decode_item(struct decoder *d, const struct contract_type *type,
     return true;
 }
 
-/* The value's text, from where its first token began to where the reader is. */
-static struct text text_since(const struct decoder *d, size_t begun)
-{
-    return (struct text){d->reader.start + begun, (size_t)(d->reader.at - d->reader.start) - begun};
-}
-
 static bool decode_array(struct decoder *d, const struct contract_type *type,
                          const struct contract_path *up)
 {
@@ -149,7 +143,7 @@ static bool decode_array(struct decoder *d, const struct contract_type *type,
     }
     contract_check_count(type, at.index, up, d->offences);
     if (type->unique)
-        contract_check_unique(text_since(d, begun), up, d->offences);
+        contract_check_unique(json_reader_slice(&d->reader, begun), up, d->offences);
     if (type->kind == CONTRACT_ANY || at.index == 0) { /* it stays an array where nothing says so */
         codec_push_array_meta(d->L);
         lua_setmetatable(d->L, -2);
@@ -375,7 +369,8 @@ static bool decode_schema(struct decoder *d, const struct contract_type *type,
     size_t begun = d->reader.offset;
     if (!decode_any(d, at, token))
         return false;
-    schema_check(type->extra->schema, text_since(d, begun), at, d->offences, budget_goes_on);
+    schema_check(type->extra->schema, json_reader_slice(&d->reader, begun), at, d->offences,
+                 budget_goes_on);
     return true;
 }
 
