@@ -4,9 +4,11 @@
 #include "http/problem.h"
 #include "http/query.h"
 
+#include "plugin/mcp.h"
+
 #include <assert.h>
 
-enum { PARAMETERS_MAX = 64, QUERY_BYTES_MAX = 8192 };
+enum { QUERY_BYTES_MAX = 8192 };
 
 /* One request while it is being resolved. */
 struct request {
@@ -14,7 +16,7 @@ struct request {
     struct http_exchange *exchange;
     const struct http_request *http;
     struct route_target target;
-    struct call_parameter parameters[PARAMETERS_MAX];
+    struct call_parameter parameters[DISPATCH_PARAMETERS_MAX];
     size_t parameter_count;
     struct call_origin origin;
     char trace_id[TRACE_ID_SIZE];
@@ -24,8 +26,8 @@ struct request {
 static_assert(sizeof(struct call_header) == sizeof(struct http_header),
               "headers are passed on as they are");
 
-static void respond(struct http_exchange *x, const struct answer *answer, struct text generation,
-                    struct text trace_id, const struct http_header *extra)
+void dispatch_respond(struct http_exchange *x, const struct answer *answer, struct text generation,
+                      struct text trace_id, const struct http_header *extra)
 {
     struct http_header headers[4];
     size_t count = 0;
@@ -38,7 +40,7 @@ static void respond(struct http_exchange *x, const struct answer *answer, struct
         headers[count++] = (struct http_header){TEXT("Retry-After"), TEXT("1")};
     http_respond(x, &(struct http_response){
                         .status = answer->status,
-                        .content_type = answer->status == 204 ? (struct text){NULL, 0}
+                        .content_type = answer->body.len == 0 ? (struct text){NULL, 0}
                                         : answer->is_problem  ? HTTP_PROBLEM_TYPE
                                                               : TEXT("application/json"),
                         .body = answer->body,
@@ -47,13 +49,23 @@ static void respond(struct http_exchange *x, const struct answer *answer, struct
                     });
 }
 
+/* What a call gave: to whoever speaks MCP in their way. */
+void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation,
+                     struct text trace_id)
+{
+    if (http_exchange_note(x))
+        mcp_answer(x, answer, generation, trace_id);
+    else
+        dispatch_respond(x, answer, generation, trace_id, NULL);
+}
+
 static void refuse(struct request *r, int status, const char *code, struct text detail,
                    const struct http_header *extra)
 {
     struct answer answer;
     execute_problem(r->dispatcher->executor, status, code, detail, (struct text){NULL, 0},
                     &r->origin, &answer);
-    respond(r->exchange, &answer, (struct text){NULL, 0}, r->origin.trace_id, extra);
+    dispatch_respond(r->exchange, &answer, (struct text){NULL, 0}, r->origin.trace_id, extra);
 }
 
 /* The trace of a W3C traceparent ("00-<32 hex>-<16 hex>-<flags>"), or a new one. */
@@ -78,7 +90,7 @@ static void set_trace_id(struct request *r)
 
 static bool add_parameter(struct request *r, struct text name, struct text value)
 {
-    if (r->parameter_count == PARAMETERS_MAX)
+    if (r->parameter_count == DISPATCH_PARAMETERS_MAX)
         return false;
     r->parameters[r->parameter_count++] = (struct call_parameter){name, value};
     return true;
@@ -122,7 +134,7 @@ static void refuse_method(struct request *r, const char *allow)
     struct http_header header = {TEXT("Allow"), text_of(allow)};
     struct answer none = {204, false, {NULL, 0}};
     if (r->http->method == HTTP_OPTIONS)
-        respond(r->exchange, &none, (struct text){NULL, 0}, r->origin.trace_id, &header);
+        dispatch_respond(r->exchange, &none, (struct text){NULL, 0}, r->origin.trace_id, &header);
     else
         refuse(r, 405, "method_not_allowed", TEXT("this address does not take this method"),
                &header);
@@ -164,15 +176,29 @@ static bool resolve_route(struct request *r)
     return true;
 }
 
-/* Headers that the capability takes as members of its input. */
-static bool add_headers(struct request *r)
+bool dispatch_add_headers(const struct http_request *http, const struct capability *c,
+                          struct call_parameter *parameters, size_t *count)
 {
-    const struct capability *c = r->target.capability;
     for (size_t i = 0; i < c->header_count; i++) {
-        struct text value = http_request_header(r->http, c->headers[i].header);
-        if (value.data && !add_parameter(r, c->headers[i].member, value))
+        struct text value = http_request_header(http, c->headers[i].header);
+        if (!value.data)
+            continue;
+        if (*count == DISPATCH_PARAMETERS_MAX)
             return false;
+        parameters[(*count)++] = (struct call_parameter){c->headers[i].member, value};
     }
+    return true;
+}
+
+/* POST /mcp. True: it was answered, or will be. */
+static bool resolve_mcp(struct request *r)
+{
+    if (!mcp_is_address(&r->http->path))
+        return false;
+    if (r->http->method == HTTP_POST)
+        mcp_request(r->dispatcher, r->exchange, &r->origin);
+    else
+        refuse_method(r, "POST, OPTIONS");
     return true;
 }
 
@@ -185,25 +211,11 @@ static bool resolve(struct request *r)
     }
     if (resolve_universal(r) || (!r->target.plugin && !resolve_route(r)))
         return false;
-    if (read_query(r) && add_headers(r))
+    if (read_query(r) &&
+        dispatch_add_headers(r->http, r->target.capability, r->parameters, &r->parameter_count))
         return true;
     refuse(r, 400, "invalid_query", TEXT("the query string is malformed or too large"), NULL);
     return false;
-}
-
-static void forward(struct request *r, const struct call_input *in)
-{
-    struct dispatcher *d = r->dispatcher;
-    struct dispatch_forward f = {
-        .exchange = r->exchange,
-        .home = r->target.plugin->home,
-        .capability = r->target.capability,
-        .generation = r->target.plugin->serving->spec.number,
-        .in = in,
-        .origin = &r->origin,
-    };
-    if (!d->forward(d->user, &f))
-        dispatch_lost(d, r->exchange, r->origin.trace_id);
 }
 
 static struct text path_of(struct text target)
@@ -233,7 +245,38 @@ static void on_done(void *user, uint32_t id, const struct answer *answer,
                     const struct call_origin *origin)
 {
     (void)id;
-    respond(user, answer, origin->generation, origin->trace_id, NULL);
+    dispatch_answer(user, answer, origin->generation, origin->trace_id);
+}
+
+static void forward(struct dispatcher *d, struct http_exchange *x, const struct route_target *t,
+                    const struct call_input *in, const struct call_origin *origin)
+{
+    struct dispatch_forward f = {
+        .exchange = x,
+        .home = t->plugin->home,
+        .capability = t->capability,
+        .generation = t->plugin->serving->spec.number,
+        .in = in,
+        .origin = origin,
+    };
+    if (!d->forward(d->user, &f))
+        dispatch_lost(d, x, origin->trace_id);
+}
+
+void dispatch_call(struct dispatcher *d, struct http_exchange *x, const struct route_target *t,
+                   const struct call_input *in, const struct call_origin *origin)
+{
+    if (t->capability->kind == CAPABILITY_COMMAND && !t->plugin->is_home) {
+        forward(d, x, t, in, origin);
+        return;
+    }
+    execute(d->executor, &(struct execution){.plugin = t->plugin,
+                                             .generation = t->plugin->serving,
+                                             .capability = t->capability,
+                                             .in = in,
+                                             .origin = origin,
+                                             .done = on_done,
+                                             .user = x});
 }
 
 void dispatch_request(void *user, struct http_exchange *x)
@@ -252,6 +295,8 @@ void dispatch_request(void *user, struct http_exchange *x)
         .header_count = r.http->header_count,
     };
     set_trace_id(&r);
+    if (resolve_mcp(&r))
+        return;
     if (may_be_forged(r.http)) {
         refuse(&r, 415, "not_json", TEXT("a browser must send its input as application/json"),
                NULL);
@@ -262,23 +307,7 @@ void dispatch_request(void *user, struct http_exchange *x)
     struct call_input in = {r.http->body, r.parameters, r.parameter_count};
     if (r.http->method == HTTP_GET || r.http->method == HTTP_HEAD)
         in.body.len = 0;
-    if (r.target.capability->kind == CAPABILITY_COMMAND && !r.target.plugin->is_home) {
-        forward(&r, &in);
-        return;
-    }
-    execute(r.dispatcher->executor, &(struct execution){.plugin = r.target.plugin,
-                                                        .generation = r.target.plugin->serving,
-                                                        .capability = r.target.capability,
-                                                        .in = &in,
-                                                        .origin = &r.origin,
-                                                        .done = on_done,
-                                                        .user = x});
-}
-
-void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation,
-                     struct text trace_id)
-{
-    respond(x, answer, generation, trace_id, NULL);
+    dispatch_call(r.dispatcher, x, &r.target, &in, &r.origin);
 }
 
 void dispatch_lost(struct dispatcher *d, struct http_exchange *x, struct text trace_id)
@@ -288,5 +317,5 @@ void dispatch_lost(struct dispatcher *d, struct http_exchange *x, struct text tr
     execute_problem(d->executor, 503, "retry",
                     TEXT("the worker that writes this plugin's data was lost"),
                     (struct text){NULL, 0}, &origin, &answer);
-    respond(x, &answer, (struct text){NULL, 0}, trace_id, NULL);
+    dispatch_answer(x, &answer, (struct text){NULL, 0}, trace_id);
 }

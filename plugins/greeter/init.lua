@@ -18,6 +18,7 @@ local greetings = {
 greeter:query "greet" {
     summary = "A greeting for a name.",
     http = "POST /greet",
+    expose = { "mcp" },
     input = {
         name = t.string { min_length = 1, max_length = 64 },
         language = t.enum { "en", "de", "zh" } { default = "en" },

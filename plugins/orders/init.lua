@@ -43,6 +43,7 @@ orders:command "place" {
 orders:query "get" {
     summary = "One order by id.",
     http = "GET /orders/{id}",
+    expose = { "mcp" },
     input = { id = id },
     output = order,
     errors = { not_found = 404 },
@@ -57,6 +58,7 @@ orders:query "get" {
 orders:query "list" {
     summary = "A user's orders, the newest first.",
     http = "GET /users/{user_id}/orders",
+    expose = { "mcp" },
     input = {
         user_id = id,
         limit = t.integer { min = 1, max = 100, default = 20 },
