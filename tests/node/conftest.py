@@ -1,0 +1,72 @@
+"""The fixtures of the end-to-end tests (tests/e2e/conftest.py), and npm packages.
+
+What package-lock.json lists is installed into build/test-node when that is not there yet; the
+sources stay free of node_modules, and scripts of this folder run from there."""
+
+import hashlib
+import importlib.util
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+END_TO_END = HERE.parent / "e2e"
+INSTALLED = HERE.parents[1] / "build" / "test-node"
+FILES = ("package.json", "package-lock.json", ".npmrc")
+sys.path.insert(0, str(END_TO_END))
+
+spec = importlib.util.spec_from_file_location("e2e_conftest", END_TO_END / "conftest.py")
+shared = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(shared)
+
+pytest_configure = shared.pytest_configure
+pytest_report_header = shared.pytest_report_header
+pytest_sessionstart = shared.pytest_sessionstart
+time_limit = shared.time_limit
+folder = shared.folder
+start_host = shared.start_host
+
+INSTALL_SECONDS, RUN_SECONDS = 240, 60
+
+
+def lock_hash():
+    return hashlib.sha256(b"\0".join((HERE / name).read_bytes() for name in FILES)).hexdigest()
+
+
+def install(mark):
+    shutil.rmtree(INSTALLED, ignore_errors=True)
+    INSTALLED.mkdir(parents=True)
+    for name in FILES:
+        shutil.copy(HERE / name, INSTALLED / name)
+    done = subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
+        cwd=INSTALLED, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
+    assert done.returncode == 0, f"npm ci failed: {done.stderr}"
+    mark.write_text(lock_hash())
+
+
+@pytest.fixture(scope="session")
+def npm_packages():
+    """The folder whose node_modules has the packages."""
+    mark = INSTALLED / ".installed"
+    if not mark.exists() or mark.read_text() != lock_hash():
+        install(mark)
+    return INSTALLED
+
+
+@pytest.fixture
+def run_node(npm_packages):
+    """run_node("script.mjs", *arguments, given=value): runs a script of this folder among the
+    packages, with `given` as JSON on its standard input; what it wrote, read as JSON."""
+    def run(script, *arguments, given=None):
+        shutil.copy(HERE / script, npm_packages / script)
+        done = subprocess.run(["node", str(npm_packages / script), *map(str, arguments)],
+            input=json.dumps(given), capture_output=True, text=True, timeout=RUN_SECONDS,
+            check=False)
+        assert done.returncode == 0, f"{script} failed: {done.stderr}"
+        return json.loads(done.stdout)
+
+    return run
