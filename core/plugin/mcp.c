@@ -25,7 +25,7 @@ static_assert(MCP_ID_MAX < 1 << 16, "an id's length fits the note");
 static uint64_t note_of(const struct request *r, const struct capability *c)
 {
     uint64_t at = (uint64_t)(r->message.id.data - r->http->body.data);
-    return 1 | (mcp_tool_is_wrapped(c) ? NOTE_WRAPPED : 0) | at << NOTE_AT_SHIFT |
+    return 1 | (mcp_tool_is_wrapped(c) ? (uint64_t)NOTE_WRAPPED : 0) | at << NOTE_AT_SHIFT |
            (uint64_t)r->message.id.len << NOTE_LEN_SHIFT;
 }
 
@@ -53,6 +53,11 @@ static void send(struct request *r, int status)
 
 static void fail(struct request *r, int status, enum mcp_error code, const char *message)
 {
+    if (r->scratch.failed) { /* what it held was not looked at */
+        status = 500;
+        code = MCP_INTERNAL_ERROR;
+        message = "out of memory";
+    }
     buffer_clear(&r->out);
     mcp_write_error(&r->out, r->message.id, code, text_of(message));
     send(r, status);

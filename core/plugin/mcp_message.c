@@ -18,6 +18,10 @@ struct message_reader {
 
 static int refuse(struct message_reader *r, const char *what)
 {
+    if (r->json.scratch->failed) { /* nothing was looked at */
+        pn_error_set(r->err, PN_ENOMEM, "out of memory");
+        return MCP_INTERNAL_ERROR;
+    }
     pn_error_set(r->err, PN_EINVAL, "%s", what);
     return MCP_INVALID_REQUEST;
 }
