@@ -76,7 +76,8 @@ static void write_description(struct buffer *out, const struct capability *c, bo
         json_write_string_part(out, c->deprecated);
         json_write_string_part(out, text.len ? TEXT("\n\n") : TEXT(""));
     }
-    json_write_string_part(out, text);
+    if (text.len)
+        json_write_string_part(out, text);
     buffer_append_char(out, '"');
 }
 
@@ -87,7 +88,8 @@ static void write_output_schema(struct buffer *out, const struct plugin_definiti
         contract_schema_document(plugin, contract_type_resolve(c->output), out);
         return;
     }
-    static const struct contract_schema_options options = {.place = {"#/$defs/", 8}};
+    static const struct contract_schema_options options = {.place = {"#/$defs/", 8},
+                                                           .scope = {"", 0}};
     bool first = true;
     buffer_append_text(out, TEXT("{\"type\":\"object\",\"properties\":{\"result\":"));
     contract_schema_write(c->output, &options, out);
