@@ -86,7 +86,8 @@ static int read_route(struct definition_reader *r, int fields, struct capability
         return definition_refuse(r, "'http': GET is for queries, a %s may change data",
                                  capability_kind_name(c->kind));
     if (text_equal(rest, TEXT("/call")) || text_starts_with(rest, TEXT("/call/")) ||
-        text_equal(rest, TEXT("/mcp")) || text_equal(rest, TEXT("/openapi.json")))
+        text_equal(rest, TEXT("/mcp")) || text_equal(rest, TEXT("/openapi.json")) ||
+        text_equal(rest, TEXT("/client.ts")) || text_equal(rest, TEXT("/client.d.lua")))
         return definition_refuse(r, "'http': '%.*s' is the host's own", TEXT_ARGS(rest));
     c->method = method;
     c->path = rest;

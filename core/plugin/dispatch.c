@@ -3,6 +3,7 @@
 #include "base/random.h"
 #include "http/problem.h"
 #include "http/query.h"
+#include "plugin/clients.h"
 
 #include "plugin/mcp.h"
 
@@ -302,7 +303,7 @@ void dispatch_request(void *user, struct http_exchange *x)
                NULL);
         return;
     }
-    if (!resolve(&r))
+    if (clients_serve(r.dispatcher->catalogue, x) || !resolve(&r))
         return;
     struct call_input in = {r.http->body, r.parameters, r.parameter_count};
     if (r.http->method == HTTP_GET || r.http->method == HTTP_HEAD)

@@ -1,0 +1,282 @@
+---@meta pinion
+
+-- What a plugin can use, for the Lua language server (LuaCATS). Made by 'pinion client lua'; the
+-- plugins' own capabilities are at the end. Give the server this file as a library, and say in a
+-- plugin which one it is:
+--
+--     ---@type orders.Plugin
+--     local orders = pinion.plugin { name = "orders", … }
+
+---@class pinion
+---@field types pinion.Types
+---@field null pinion.Null JSON's null where nil would mean "not there"
+---@field version string the host's version
+local pinion = {}
+
+---JSON's null.
+---@class pinion.Null
+
+---Begins a definition.
+---@param definition pinion.Definition
+---@return pinion.Plugin
+function pinion.plugin(definition) end
+
+---Marks a table as a JSON array, so that an empty one is [] under t.any; returns it.
+---@generic T: table
+---@param list T
+---@return T
+function pinion.array(list) end
+
+---@class pinion.Definition
+---@field name string a lower-case letter, then lower-case letters, digits, '_'
+---@field version string MAJOR.MINOR.PATCH
+---@field layer "record"|"differentiation"|"innovation"
+---@field owner? string
+---@field summary? string
+---@field needs? "db"[]
+---@field limits? pinion.Limits
+
+---@class pinion.Limits
+---@field memory_mb? integer 64; Lua memory of one generation in one worker
+---@field cpu_ms? integer 100; CPU time of one call
+---@field wall_ms? integer 5000; from a call's arrival to its answer
+---@field concurrency? integer 64; calls that have begun and not ended, in one worker
+
+---@alias pinion.AnyType pinion.Type|table<string, pinion.Type|table>
+
+---@class pinion.Plugin
+local Plugin = {}
+
+---Names a type, which t.ref gives as well; it may contain itself.
+---@param name string
+---@return fun(of: pinion.AnyType): pinion.Type
+function Plugin:type(name) end
+
+---What reads.
+---@param name string
+---@return fun(capability: pinion.Capability): pinion.Plugin
+function Plugin:query(name) end
+
+---What reads and writes ctx.db, in one transaction.
+---@param name string
+---@return fun(capability: pinion.Capability): pinion.Plugin
+function Plugin:command(name) end
+
+---What may do as a query does.
+---@param name string
+---@return fun(capability: pinion.Capability): pinion.Plugin
+function Plugin:action(name) end
+
+---@class pinion.Capability
+---@field run fun(ctx: pinion.CtxDb, input: table): any
+---@field input? pinion.AnyType
+---@field output? pinion.AnyType none: nothing is answered
+---@field errors? table<string, integer> { not_found = 404 }
+---@field http? string "GET /orders/{id}"
+---@field headers? table<string, string> from members of the input to headers
+---@field summary? string
+---@field description? string
+---@field deprecated? string what to use instead
+---@field version? integer 1; several versions of one name may live side by side
+---@field idempotent? boolean a second call with the same input changes nothing more
+---@field expose? "mcp"[]
+
+-- ---- types
+
+---A type. Called with constraints it gives a new one: t.integer { min = 1 }
+---@class pinion.Type
+---@operator call(pinion.Constraints): pinion.Type
+
+---@class pinion.Constraints
+---@field min? number of a number, inclusive
+---@field max? number
+---@field multiple_of? number
+---@field min_length? integer of a string in characters, of bytes in bytes
+---@field max_length? integer
+---@field pattern? string of a string: a regular expression of ECMA-262
+---@field format? string of a string: a format of JSON Schema, such as "email"
+---@field items? integer|integer[] of an array or map: how many, or the least and the most
+---@field min_items? integer
+---@field max_items? integer
+---@field unique? boolean of an array
+---@field default? any a missing input member takes it
+---@field example? any
+---@field description? string
+---@field deprecated? boolean
+---@field optional? boolean
+---@field nullable? boolean
+
+---@class pinion.Types
+---@field string pinion.Type
+---@field integer pinion.Type 64 bits, exact
+---@field number pinion.Type
+---@field boolean pinion.Type
+---@field timestamp pinion.Type a string, such as "2026-01-31T09:30:00Z"
+---@field date pinion.Type a string, such as "2026-01-31"
+---@field uuid pinion.Type a string
+---@field decimal pinion.Type a string, such as "12.50"
+---@field bytes pinion.Type a string of raw bytes; base64 in JSON
+---@field any pinion.Type anything JSON
+local types = {}
+
+---A closed object; a plain table means the same.
+---@param members table<string, pinion.Type|table>
+---@return pinion.Type
+function types.object(members) end
+
+---@param of pinion.AnyType
+---@return pinion.Type
+function types.array(of) end
+
+---@param of pinion.AnyType
+---@return pinion.Type
+function types.map(of) end
+
+---@param choices string[]
+---@return pinion.Type
+function types.enum(choices) end
+
+---The member may be missing.
+---@param of pinion.AnyType
+---@return pinion.Type
+function types.optional(of) end
+
+---Null is accepted.
+---@param of pinion.AnyType
+---@return pinion.Type
+function types.nullable(of) end
+
+---One of several objects; the member `tag` tells which.
+---@param tag string
+---@param variants table<string, table>
+---@return pinion.Type
+function types.union(tag, variants) end
+
+---A type that the plugin names.
+---@param name string
+---@return pinion.Type
+function types.ref(name) end
+
+---JSON Schema 2020-12: a .json file of the plugin, or a table.
+---@param schema string|table|boolean
+---@return pinion.Type
+function types.json_schema(schema) end
+
+-- ---- ctx
+
+---Belongs to one call.
+---@class pinion.Ctx
+---@field trace_id string 32 hex digits
+---@field generation string "orders@1.4.0#7"
+---@field request pinion.Request
+---@field log pinion.Log
+---@field clock pinion.Clock
+---@field random pinion.Random
+local Ctx = {}
+
+---Ends the call with a declared error; does not return.
+---@param code string
+---@param details? any
+---@return any
+function Ctx:fail(code, details) end
+
+---Of a plugin with needs = { "db" }.
+---@class pinion.CtxDb: pinion.Ctx
+---@field db pinion.Db
+
+---@class pinion.Request
+---@field method string
+---@field path string as it was sent
+---@field query string as it was sent, without the '?'
+---@field headers table<string, string> names in lower case
+
+---@alias pinion.Parameter string|number|boolean|pinion.Null|nil
+
+---@class pinion.Db
+local Db = {}
+
+---The first row, or nil.
+---@param sql string parameters are $1, $2
+---@param ... pinion.Parameter
+---@return table?
+function Db:one(sql, ...) end
+
+---The first column of the first row, or nil.
+---@param sql string
+---@param ... pinion.Parameter
+---@return string|number|nil
+function Db:value(sql, ...) end
+
+---All rows, 10,000 at most.
+---@param sql string
+---@param ... pinion.Parameter
+---@return table[]
+function Db:all(sql, ...) end
+
+---for row in ctx.db:each(…) do … end
+---@param sql string
+---@param ... pinion.Parameter
+---@return fun(): table?
+function Db:each(sql, ...) end
+
+---Commands only: the number of rows changed.
+---@param sql string
+---@param ... pinion.Parameter
+---@return integer
+function Db:run(sql, ...) end
+
+---@class pinion.Log
+local Log = {}
+
+---@param text string
+---@param fields? table<string, string|number|boolean>
+function Log:debug(text, fields) end
+
+---@param text string
+---@param fields? table<string, string|number|boolean>
+function Log:info(text, fields) end
+
+---@param text string
+---@param fields? table<string, string|number|boolean>
+function Log:warn(text, fields) end
+
+---@param text string
+---@param fields? table<string, string|number|boolean>
+function Log:error(text, fields) end
+
+---@class pinion.Clock
+local Clock = {}
+
+---Milliseconds since 1970 UTC.
+---@return integer
+function Clock:now() end
+
+---"2026-11-23T07:52:50.975Z"
+---@return string
+function Clock:timestamp() end
+
+---Seconds, for measuring spans.
+---@return number
+function Clock:monotonic() end
+
+---@class pinion.Random
+local Random = {}
+
+---Both included; not for secrets.
+---@param min integer
+---@param max integer
+---@return integer
+function Random:integer(min, max) end
+
+---From 0 up to, not including, 1; not for secrets.
+---@return number
+function Random:number() end
+
+---From the kernel; fit for secrets.
+---@param digits integer 1 to 256
+---@return string
+function Random:hex(digits) end
+
+---Version 4, from the kernel.
+---@return string
+function Random:uuid() end
