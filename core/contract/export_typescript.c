@@ -122,7 +122,7 @@ static void write_interface(struct typescript *ts, const struct typescript_plugi
         if (p->methods[i].len)
             write_method(ts, p, i, p->methods[i]);
     }
-    buffer_append_text(ts->out, TEXT("}\n\n"));
+    buffer_append_text(ts->out, TEXT("}\n"));
 }
 
 static void write_client(struct typescript *ts)
@@ -186,7 +186,7 @@ static void write_module(struct typescript *ts, struct text module)
         write_types(ts, p);
         write_interface(ts, p);
     }
-    buffer_append_text(ts->out, TEXT("// ---- all plugins\n\n"));
+    buffer_append_text(ts->out, TEXT("\n// ---- all plugins\n\n"));
     write_client(ts);
     write_shapes(ts);
     buffer_append_text(ts->out, TEXT("const operations: readonly Operation[] = [\n"));

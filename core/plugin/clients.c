@@ -35,11 +35,14 @@ static int collect(const struct catalogue *c, struct contract_set *set)
 
 static void refuse(struct http_exchange *x, int status, struct text detail)
 {
+    const struct http_header later = {TEXT("Retry-After"), TEXT("1")};
     struct buffer body = BUFFER_INIT;
     http_problem_write(&body, &(struct http_problem){.status = status, .detail = detail});
     http_respond(x, &(struct http_response){.status = status,
                                             .content_type = HTTP_PROBLEM_TYPE,
-                                            .body = buffer_text(&body)});
+                                            .body = buffer_text(&body),
+                                            .headers = &later,
+                                            .header_count = status == 503});
     buffer_release(&body);
 }
 
@@ -63,10 +66,12 @@ static void answer(const struct catalogue *c, struct http_exchange *x, bool type
     struct contract_set set;
     struct buffer body = BUFFER_INIT;
     int rc = collect(c, &set);
-    if (rc == 0)
+    if (rc == 0 && set.count)
         rc = typescript ? export_typescript(&body, &set, integers) : export_luacats(&body, &set);
     free((void *)(uintptr_t)set.plugins);
-    if (rc == 0)
+    if (rc == 0 && set.count == 0)
+        refuse(x, 503, TEXT("no plugin serves yet"));
+    else if (rc == 0)
         http_respond(x, &(struct http_response){.status = 200,
                                                 .content_type = TEXT("text/plain; charset=utf-8"),
                                                 .body = buffer_text(&body)});
