@@ -6,3 +6,7 @@ pinion_unit_test(contract/test_schema_suite.c LIBRARIES pinion_contract)
 pinion_unit_test(contract/test_pattern.c LIBRARIES pinion_contract failing_malloc)
 pinion_unit_test(contract/test_schema.c LIBRARIES pinion_contract failing_malloc)
 pinion_unit_test(contract/test_export_schema.c LIBRARIES pinion_contract)
+# Their plugins are written in Lua.
+foreach(name IN ITEMS test_export_typescript test_export_luacats)
+    pinion_unit_test(contract/${name}.c LIBRARIES pinion_script pinion_lua_vm failing_malloc)
+endforeach()
