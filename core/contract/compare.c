@@ -1,3 +1,5 @@
+#include "contract/compare.h"
+
 #include "contract/compare_parts.h"
 
 #include <stdarg.h>

@@ -44,12 +44,29 @@ static void log_report(const struct deploy_report *r)
             LOG_STRING("step", deploy_step_name(r->step)), LOG_STRING("error", r->message));
 }
 
+/* Of what is live now; what was refused for it says so itself. */
+static void log_difference(const struct deploy_report *r)
+{
+    const struct difference *d = r->difference;
+    if (r->code != 0 || !d)
+        return;
+    if (d->unknown)
+        LOG(LOG_WARN, "contract not compared", LOG_STRING("generation", r->label),
+            LOG_STRING("since", d->since), LOG_STRING("error", d->text));
+    else if (d->breaking || d->compatible)
+        LOG(d->breaking ? LOG_WARN : LOG_INFO, "contract changed",
+            LOG_STRING("generation", r->label), LOG_STRING("since", d->since),
+            LOG_INT("breaking", d->breaking), LOG_INT("compatible", d->compatible),
+            LOG_STRING("changes", d->text));
+}
+
 static void on_deployed(void *user, const struct deploy_report *report)
 {
     struct control *c = user;
     struct source *source =
         report->directory[0] ? sources_by_directory(&c->sources, report->directory) : NULL;
     log_report(report);
+    log_difference(report);
     if (source && source->reported && !source->ok && report->code == PN_EEXIST)
         LOG(LOG_INFO, "as it was: what serves is what the directory has",
             LOG_STRING("plugin", source->directory));
@@ -274,6 +291,7 @@ static int start_deployer(struct control *c, struct pn_error *err)
         .databases_directory = h->paths.databases,
         .temporary_directory = h->paths.temporary,
         .durable = !h->config->dev,
+        .refuses_breaking = !h->config->dev,
         .fleet = {&c->links, (int)h->config->workers, links_ask},
         .user = c,
         .done = on_deployed,

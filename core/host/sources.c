@@ -98,6 +98,10 @@ void source_report(struct source *s, const struct deploy_report *report)
     s->step = report->step;
     s->at_wall = clock_wall();
     s->took = report->took;
+    if (report->difference)
+        s->difference = *report->difference;
+    else if (report->code != PN_EEXIST)
+        s->difference = (struct difference){.unknown = false};
     snprintf(s->message, sizeof s->message, "%s", s->ok ? "" : report->message);
     /*
      * A broken save that also changes the name leaves the old one serving, and this its directory.

@@ -22,6 +22,7 @@ struct source {
     enum deploy_step step; /* where it failed */
     char message[PN_ERROR_MESSAGE_MAX];
     int64_t at_wall, took;
+    struct difference difference; /* that the last one made, or would have made */
 };
 
 struct sources {

@@ -120,6 +120,32 @@ static void write_plugins(struct buffer *out, const struct quarantine *q,
     buffer_append_char(out, ']');
 }
 
+static void write_changes(struct buffer *out, const struct difference *d)
+{
+    struct text rest = text_of(d->text), line;
+    bool first = true;
+    buffer_append_char(out, '[');
+    while (d->text[0] && text_split(&rest, '\n', &line)) {
+        json_write_comma(out, &first);
+        json_write_string(out, line);
+    }
+    buffer_append_char(out, ']');
+}
+
+static void write_contract(struct buffer *out, bool *outer, const struct difference *d)
+{
+    bool first = true;
+    json_write_member(out, outer, TEXT("contract"));
+    buffer_append_char(out, '{');
+    json_write_string_member(out, &first, TEXT("since"), text_of(d->since));
+    json_write_bool_member(out, &first, TEXT("compared"), !d->unknown);
+    json_write_integer_member(out, &first, TEXT("breaking"), d->breaking);
+    json_write_integer_member(out, &first, TEXT("compatible"), d->compatible);
+    json_write_member(out, &first, TEXT("changes"));
+    write_changes(out, d);
+    buffer_append_char(out, '}');
+}
+
 static void write_deploy(struct buffer *out, const struct source *s)
 {
     bool first = true;
@@ -133,6 +159,8 @@ static void write_deploy(struct buffer *out, const struct source *s)
     }
     write_time(out, &first, TEXT("at"), s->at_wall);
     write_ms(out, &first, TEXT("took_ms"), s->took);
+    if (s->difference.since[0])
+        write_contract(out, &first, &s->difference);
     buffer_append_char(out, '}');
 }
 

@@ -39,6 +39,7 @@ struct deployer {
     struct active_entry replaced; /* what was active before, once it is published */
     uint64_t waiting;             /* workers whose answer is missing, one bit each */
     uint32_t ticket;              /* of the current step; older answers are ignored */
+    struct difference difference; /* between `next` and what serves */
 };
 
 static void start_posted(void *user);
@@ -138,6 +139,7 @@ static void end_current(struct deployer *d, int code, const char *message)
         .step = d->step,
         .code = code,
         .message = message,
+        .difference = d->difference.since[0] ? &d->difference : NULL,
         .took = clock_monotonic() - one->started,
     };
     loop_timer_stop(&d->timer);
@@ -328,6 +330,13 @@ static const char *applied_migrations(void *user, struct text plugin)
     return entry ? entry->migrations : NULL;
 }
 
+static const struct generation_spec *serving(void *user, struct text plugin)
+{
+    const struct deployer *d = user;
+    const struct active_entry *entry = active_find(&d->active, plugin);
+    return entry && !entry->retired ? &entry->spec : NULL;
+}
+
 static void on_verified(void *user, const struct verify_result *result)
 {
     struct deployer *d = user;
@@ -349,6 +358,13 @@ static void on_verified(void *user, const struct verify_result *result)
         fail(d, PN_EDENIED,
              "this very content is quarantined: it has ended the host's processes several times. "
              "Change it, or start the host anew");
+        return;
+    }
+    d->difference = result->difference;
+    if (d->options.refuses_breaking && d->difference.refused) {
+        char message[PN_ERROR_MESSAGE_MAX];
+        difference_refuse(&d->difference, message);
+        fail(d, PN_ECONTRACT, message);
         return;
     }
     const struct active_entry *now = active_find(&d->active, text_of(result->plugin));
@@ -383,6 +399,8 @@ static int start_verify(struct deployer *d, struct pn_error *err)
         .directory_name = base_name(d->current->directory),
         .databases_directory = d->options.databases_directory,
         .temporary_directory = d->options.temporary_directory,
+        .bundles_directory = d->options.bundles_directory,
+        .serving = serving,
         .applied_migrations = applied_migrations,
         .user = d,
     };
@@ -453,6 +471,7 @@ static void start_next(struct deployer *d)
         return;
     d->current = STAILQ_FIRST(&d->queue);
     STAILQ_REMOVE_HEAD(&d->queue, next);
+    d->difference = (struct difference){.unknown = false};
     if (d->current->directory[0])
         stage(d);
     else if (d->current->restore[0])

@@ -41,13 +41,14 @@ enum deploy_step {
 };
 
 struct deploy_report {
-    const char *directory; /* "" when a plugin is retired or restored */
-    const char *plugin;    /* "" when it failed before its name was known */
-    const char *label;     /* "orders@1.4.0#8", "" when nothing was published */
-    enum deploy_step step; /* where it failed */
-    int code;              /* 0: live; PN_EEXIST: already live, nothing was done */
-    const char *message;   /* what was wrong */
-    int64_t took;          /* ns */
+    const char *directory;               /* "" when a plugin is retired or restored */
+    const char *plugin;                  /* "" when it failed before its name was known */
+    const char *label;                   /* "orders@1.4.0#8", "" when nothing was published */
+    enum deploy_step step;               /* where it failed */
+    int code;                            /* 0: live; PN_EEXIST: already live, nothing was done */
+    const char *message;                 /* what was wrong */
+    const struct difference *difference; /* from what served; NULL: it was not compared */
+    int64_t took;                        /* ns */
 };
 
 struct deployer;
@@ -58,6 +59,7 @@ struct deployer_options {
     /* Production: fsync what is published, and keep the bundles that it replaces. Otherwise a power
      * cut may bring back the version before, and only what serves is kept. */
     bool durable;
+    bool refuses_breaking; /* production: a release that breaks callers fails its verification */
     struct fleet fleet;
     void *user;
     void (*done)(void *user, const struct deploy_report *report);

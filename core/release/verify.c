@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,6 +117,15 @@ static int check_migrations(const struct verify_job *job, const struct generatio
     return rc;
 }
 
+static int compare(const struct verify_job *job, const struct generation *g,
+                   struct verify_result *out, struct pn_error *err)
+{
+    const struct generation_spec *old =
+        job->bundles_directory ? job->serving(job->user, g->definition.name) : NULL;
+    return old ? difference_find(&out->difference, job->bundles_directory, old, &g->definition, err)
+               : 0;
+}
+
 static int verify(const struct verify_job *job, struct verify_result *out, struct pn_error *err)
 {
     struct generation_spec spec = {.number = 0};
@@ -137,6 +148,8 @@ static int verify(const struct verify_job *job, struct verify_result *out, struc
             out->plugin, (long long)load_ms, LOAD_CPU_MS_MAX);
     else
         rc = check_migrations(job, g, out, err);
+    if (rc == 0)
+        rc = compare(job, g, out, err);
     generation_unref(g);
     return rc;
 }
@@ -155,6 +168,7 @@ static void harden_child(const struct verify_job *job, struct harden_report *out
 {
     const struct rlimit cpu = {VERIFY_CPU_SECONDS, VERIFY_CPU_SECONDS};
     const struct harden_plan plan = {
+        .readable = job->bundles_directory,
         .writable = {job->databases_directory, job->temporary_directory},
         .temporary = job->temporary_directory,
         .descriptors = DESCRIPTORS,
@@ -184,7 +198,8 @@ static _Noreturn void child_main(const struct verify_job *job, int out)
     harden_child(job, &protection);
     verify_bundle(job, &result);
     result.protection = protection;
-    ssize_t written = write(out, &result, sizeof result); /* less than PIPE_BUF: all or nothing */
+    static_assert(sizeof result <= PIPE_BUF, "it is written at once, or not at all");
+    ssize_t written = write(out, &result, sizeof result);
     _exit(written == (ssize_t)sizeof result ? 0 : 1);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Verify: proves in a child process that a bundle can be loaded and its migrations applied, before
- * any worker sees it.
+ * Verify: proves in a child process that a bundle can be loaded and its migrations applied, and
+ * compares its contracts with those that serve, before any worker sees it.
  *
  * The child runs the plugin's own code under limits (CPU time, the VM's memory, wall time) and is
  * killed when it does not come back; nothing it does reaches the host. One child at a time per
@@ -12,7 +12,7 @@
 #include "base/file.h"
 #include "base/harden.h"
 #include "net/loop.h"
-#include "plugin/generation.h"
+#include "release/difference.h"
 
 #include <sys/types.h>
 
@@ -22,6 +22,7 @@ struct verify_result {
     char version[40];
     char migrations[BUNDLE_HASH_SIZE];  /* hash of the bundle's migrations, "" without any */
     char message[PN_ERROR_MESSAGE_MAX]; /* what is wrong: file, line, reason */
+    struct difference difference;       /* from what serves */
     struct harden_report protection;    /* of the child */
 };
 
@@ -30,8 +31,11 @@ struct verify_job {
     const char *directory_name; /* for error places, until the plugin's own name is known */
     const char *databases_directory;
     const char *temporary_directory;
+    const char *bundles_directory; /* read only; NULL: nothing is compared */
     /* What the plugin's database has, by its name; NULL result: not known. Asked in the child. */
     const char *(*applied_migrations)(void *user, struct text plugin);
+    /* The release of that plugin that serves, to compare with; NULL: none. Asked in the child. */
+    const struct generation_spec *(*serving)(void *user, struct text plugin);
     void *user;
 };
 

@@ -41,6 +41,22 @@ function showFailures(deploys) {
   }));
 }
 
+// What the last save or deploy of each directory changed for callers.
+function showChanges(deploys) {
+  const changed = deploys.filter((d) => d.contract && d.contract.changes.length);
+  byId("changes").hidden = changed.length === 0;
+  byId("change-list").replaceChildren(...changed.map((d) => {
+    const box = document.createElement("div");
+    const list = document.createElement("pre");
+    const { since, compared, breaking, compatible, changes } = d.contract;
+    box.className = breaking || !compared ? "failure" : "";
+    list.textContent = changes.join("\n");
+    box.append(compared ? `${d.plugin}, against ${since}: ${breaking} breaking, ${compatible} compatible`
+      : `${d.plugin}: ${since} cannot be compared with`, list);
+    return box;
+  }));
+}
+
 function showPlugins(plugins, deploys) {
   byId("plugins").replaceChildren(...plugins.map((p) => {
     const deploy = deploys.find((d) => d.plugin === p.name);
@@ -70,6 +86,7 @@ async function refresh() {
     const failed = status.deploys.some((d) => !d.ok);
     setState(failed ? "a deploy failed" : status.ready ? "ready" : "starting", failed ? "bad" : "good");
     showFailures(status.deploys);
+    showChanges(status.deploys);
     showPlugins(status.plugins, status.deploys);
     showProcesses(status);
   } catch (error) {

@@ -23,8 +23,10 @@ static struct {
     int code;
     enum deploy_step step;
     char label[GENERATION_LABEL_SIZE], message[PN_ERROR_MESSAGE_MAX], plugin[PLUGIN_NAME_SIZE];
+    struct difference difference;
 } report;
 static const char *owner;
+static bool refuses_breaking;
 
 static void on_ask(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec,
                    uint32_t ticket)
@@ -48,6 +50,7 @@ static void on_done(void *user, const struct deploy_report *r)
     snprintf(report.label, sizeof report.label, "%s", r->label);
     snprintf(report.message, sizeof report.message, "%s", r->message);
     snprintf(report.plugin, sizeof report.plugin, "%s", r->plugin);
+    report.difference = r->difference ? *r->difference : (struct difference){.unknown = false};
     loop_stop(loop);
 }
 
@@ -71,6 +74,7 @@ static void new_deployer(void)
                                        .bundles_directory = home.bundles,
                                        .databases_directory = home.databases,
                                        .temporary_directory = home.directory,
+                                       .refuses_breaking = refuses_breaking,
                                        .fleet = {NULL, 2, on_ask},
                                        .done = on_done,
                                        .idle = on_idle,
@@ -89,6 +93,7 @@ static int set_up(void **state)
     file_make_directory(run, NULL);
     asked_count = done_count = idle_count = wanted = 0;
     owner = NULL;
+    refuses_breaking = false;
     loop = loop_new(NULL);
     new_deployer();
     return 0;
@@ -326,6 +331,42 @@ static void deploy__that_cannot_write_active_leaves_no_entry(void **state)
     assert_int_equal(deployer_active(deployer)->count, 1);
 }
 
+static void deploy__of_a_break_is_told(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "", PING);
+    deploy_all();
+    assert_string_equal(report.difference.since, "");
+    put_plugin("alpha", "1.0.1", "", "p:query 'pong' { run = function() end }");
+    deploy_all();
+    assert_int_equal(report.code, 0);
+    assert_string_equal(report.difference.since, "alpha@1.0.0#1");
+    assert_true(report.difference.breaking == 1 && report.difference.compatible == 1);
+}
+
+static void deploy__of_a_break_is_refused_in_production(void **state)
+{
+    (void)state;
+    deployer_free(deployer);
+    refuses_breaking = true;
+    new_deployer();
+    put_plugin("alpha", "1.0.0", "", PING);
+    deploy_all();
+    put_plugin("alpha", "1.0.1", "", "p:query 'pong' { run = function() end }");
+    int before = asked_count;
+    submit();
+    until_asked(1);
+    assert_int_equal(report.code, PN_ECONTRACT);
+    assert_int_equal(report.step, DEPLOY_VERIFY);
+    expect_in(report.message, "it breaks callers of alpha@1.0.0#1: "
+                              "alpha.ping@1: the query is gone (capability-removed)");
+    assert_int_equal(asked_count, before);
+    assert_string_equal(deployer_active(deployer)->entries[0].version, "1.0.0");
+    put_plugin("alpha", "2.0.0", "", "p:query 'pong' { run = function() end }");
+    deploy_all();
+    assert_string_equal(report.label, "alpha@2.0.0#2");
+}
+
 static void retire__takes_a_plugin_out_and_keeps_its_numbers(void **state)
 {
     (void)state;
@@ -412,6 +453,8 @@ int main(void)
         DEPLOY_TEST(deploy__waits_for_a_worker_that_was_lost),
         DEPLOY_TEST(deploy__published_is_published_even_if_a_worker_cannot),
         DEPLOY_TEST(deploy__that_cannot_write_active_leaves_no_entry),
+        DEPLOY_TEST(deploy__of_a_break_is_told),
+        DEPLOY_TEST(deploy__of_a_break_is_refused_in_production),
         DEPLOY_TEST(retire__takes_a_plugin_out_and_keeps_its_numbers),
         DEPLOY_TEST(queue__takes_one_at_a_time_and_each_once),
         DEPLOY_TEST(free__in_the_middle_of_anything_leaves_nothing),

@@ -13,6 +13,7 @@ static struct verify_result result;
 static struct buffer archive;
 static int calls;
 static const char *applied;
+static struct generation_spec serving_spec; /* hash "": nothing serves */
 
 static int set_up(void **state)
 {
@@ -21,6 +22,7 @@ static int set_up(void **state)
     verifier = (struct verifier){.child = 0};
     calls = 0;
     applied = NULL;
+    serving_spec.hash[0] = 0;
     return set_up_home(state);
 }
 
@@ -40,6 +42,13 @@ static const char *applied_migrations(void *user, struct text plugin)
     return applied;
 }
 
+static const struct generation_spec *serving(void *user, struct text plugin)
+{
+    (void)user;
+    return serving_spec.hash[0] && text_equal(plugin, text_of(serving_spec.plugin)) ? &serving_spec
+                                                                                    : NULL;
+}
+
 static struct verify_job job(void)
 {
     buffer_clear(&archive);
@@ -48,6 +57,8 @@ static struct verify_job job(void)
                                .directory_name = "source",
                                .databases_directory = home.databases,
                                .temporary_directory = home.directory,
+                               .bundles_directory = home.bundles,
+                               .serving = serving,
                                .applied_migrations = applied_migrations};
 }
 
@@ -117,6 +128,56 @@ static void verify__tries_migrations_on_a_copy(void **state)
     expect_nothing_left();
 }
 
+static void verify__compares_with_what_serves(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "", "p:query 'q' { input = { n = t.integer }, run = print }");
+    serving_spec = store_source("alpha", 7);
+    put_plugin("alpha", "1.0.1", "",
+               "p:query 'q' { input = { n = t.integer { max = 9 } }, run = print }\n"
+               "p:query 'r' { run = print }");
+    assert_int_equal(verify(), 0);
+    const struct difference *d = &result.difference;
+    assert_string_equal(d->since, "alpha@1.0.0#7");
+    assert_true(d->breaking == 1 && d->compatible == 1 && d->refused == 1 && !d->unknown);
+    assert_string_equal(d->text, "alpha.q@1 input/n: max was none, is 9 (input-narrowed)\n"
+                                 "alpha.r@1: the query is new (capability-added)");
+    char message[PN_ERROR_MESSAGE_MAX];
+    difference_refuse(d, message);
+    expect_in(message, "it breaks callers of alpha@1.0.0#7: alpha.q@1 input/n: max was none, is 9 "
+                       "(input-narrowed). Keep");
+}
+
+static void verify__compares_with_nothing_where_nothing_serves(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "", PING);
+    assert_int_equal(verify(), 0);
+    assert_string_equal(result.difference.since, "");
+    serving_spec = (struct generation_spec){.plugin = "alpha", .number = 3};
+    memset(serving_spec.hash, 'a', BUNDLE_HASH_SIZE - 1);
+    assert_int_equal(verify(), 0);
+    assert_true(result.difference.unknown);
+    assert_string_equal(result.difference.since, "alpha#3");
+}
+
+/* A message has a bounded size whatever was changed. */
+static void verify__many_changes_are_counted(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "",
+               "for i = 1, 100 do p:query('some_long_name_' .. i) { run = print } end");
+    serving_spec = store_source("alpha", 1);
+    put_plugin("alpha", "1.0.1", "", PING);
+    assert_int_equal(verify(), 0);
+    char message[PN_ERROR_MESSAGE_MAX];
+    difference_refuse(&result.difference, message);
+    assert_int_equal(result.difference.refused, 100);
+    expect_in(message, "alpha.some_long_name_1@1: the query is gone (capability-removed); ");
+    expect_in(message, " more. Keep");
+    expect_in(message, "new MAJOR version of the plugin");
+}
+
 static void verify__does_not_try_what_is_applied(void **state)
 {
     (void)state;
@@ -182,6 +243,9 @@ int main(void)
         VERIFY_TEST(verify__tells_name_and_version),
         VERIFY_TEST(verify__tells_what_is_wrong_with_file_and_line),
         VERIFY_TEST(verify__tries_migrations_on_a_copy),
+        VERIFY_TEST(verify__compares_with_what_serves),
+        VERIFY_TEST(verify__compares_with_nothing_where_nothing_serves),
+        VERIFY_TEST(verify__many_changes_are_counted),
         VERIFY_TEST(verify__does_not_try_what_is_applied),
         VERIFY_TEST(verify__migrations_need_a_database),
         VERIFY_TEST(verify__stops_what_is_too_hungry),

@@ -1,0 +1,74 @@
+#include "release/difference.h"
+
+#include <stdio.h>
+
+static int load(struct generation **out, const char *directory, const struct generation_spec *spec,
+                struct pn_error *err)
+{
+    struct bundle bundle;
+    int rc = bundle_open(&bundle, directory, spec->hash, err);
+    return rc == 0 ? generation_load(out, spec, &bundle, err) : rc;
+}
+
+static int compare(struct difference *out, const struct plugin_definition *old,
+                   const struct plugin_definition *new, struct pn_error *err)
+{
+    struct arena arena;
+    struct contract_changes changes;
+    arena_init(&arena);
+    int rc = contract_compare(&changes, &arena, old, new, err);
+    if (rc == 0) {
+        out->breaking = (unsigned)changes.breaking;
+        out->compatible = (unsigned)(changes.count - changes.breaking);
+        out->refused = (unsigned)changes.refused;
+        contract_changes_print(&changes, false, "\n", out->text, sizeof out->text);
+    }
+    arena_release(&arena);
+    return rc;
+}
+
+int difference_find(struct difference *out, const char *bundles_directory,
+                    const struct generation_spec *old, const struct plugin_definition *new,
+                    struct pn_error *err)
+{
+    struct generation *g;
+    struct pn_error why;
+    *out = (struct difference){.unknown = false};
+    int rc = load(&g, bundles_directory, old, &why);
+    if (rc != 0) {
+        /* It was accepted by another host, or its bundle is lost: no reason to refuse the next. */
+        out->unknown = true;
+        snprintf(out->since, sizeof out->since, "%s#%lld", old->plugin, (long long)old->number);
+        snprintf(out->text, sizeof out->text, "%s", why.message);
+        text_repair(out->text, strlen(out->text));
+        return 0;
+    }
+    snprintf(out->since, sizeof out->since, "%s", g->label);
+    rc = compare(out, &g->definition, new, err);
+    generation_unref(g);
+    return rc;
+}
+
+void difference_refuse(const struct difference *d, char out[PN_ERROR_MESSAGE_MAX])
+{
+    enum { CHANGES_MAX = 640 };
+    struct text rest = text_of(d->text), line;
+    char changes[CHANGES_MAX + 64] = "";
+    size_t len = 0;
+    unsigned shown = 0;
+    while (shown < d->refused && text_split(&rest, '\n', &line) && len + line.len < CHANGES_MAX &&
+           !text_starts_with(line, TEXT("and "))) {
+        len += (size_t)snprintf(changes + len, sizeof changes - len, "%s%.*s", len ? "; " : "",
+                                TEXT_ARGS(line));
+        shown++;
+    }
+    if (shown < d->refused)
+        snprintf(changes + len, sizeof changes - len, "%sand %u more", len ? "; " : "",
+                 d->refused - shown);
+    snprintf(
+        out, PN_ERROR_MESSAGE_MAX,
+        "it breaks callers of %s: %s. Keep a capability's version as it is and declare what is "
+        "new as the next version beside it; addresses can be taken away with a new MAJOR "
+        "version of the plugin",
+        d->since, changes);
+}
