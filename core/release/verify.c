@@ -64,29 +64,34 @@ static void remove_scratch(const char *path)
     }
 }
 
+static int64_t migrating_until; /* CPU time of this thread */
+
 static bool has_time(void)
 {
-    return clock_thread_cpu() < MIGRATE_CPU_SECONDS * NS_PER_SECOND;
+    return clock_thread_cpu() < migrating_until;
 }
 
 /* Applies them to a copy of the database, or to a new one where there is none yet. */
-static int try_migrations(const struct verify_job *job, const char *plugin,
+static int try_migrations(const struct migration_trial *trial, const char *plugin,
                           const struct migration *list, size_t count, struct pn_error *err)
 {
-    char from[FILE_PATH_MAX], copy[FILE_PATH_MAX] = "", name[PLUGIN_NAME_SIZE + 32];
+    char from[FILE_PATH_MAX] = "", copy[FILE_PATH_MAX] = "", name[PLUGIN_NAME_SIZE + 32];
     struct store *store = NULL;
+    int rc = 0;
     snprintf(name, sizeof name, "%s.db", plugin);
-    int rc = file_join(from, sizeof from, job->databases_directory, text_of(name), err);
+    if (trial->databases_directory)
+        rc = file_join(from, sizeof from, trial->databases_directory, text_of(name), err);
     if (rc == 0)
-        rc = scratch_path(copy, job->temporary_directory, getpid(), err);
+        rc = scratch_path(copy, trial->temporary_directory, getpid(), err);
     if (rc != 0)
         return rc;
     remove_scratch(copy);
-    if (file_exists(from))
+    if (from[0] && file_exists(from))
         rc = store_copy_file(from, copy, err);
     if (rc == 0)
         rc = store_open(&store, copy, STORE_HOME, NULL, err);
     if (rc == 0) {
+        migrating_until = clock_thread_cpu() + MIGRATE_CPU_SECONDS * NS_PER_SECOND;
         store_set_pace(has_time);
         store_set_deadline(store, clock_monotonic() + MIGRATE_MS_MAX * NS_PER_MS);
         rc = migrations_apply(store, list, count, NULL, err);
@@ -96,25 +101,37 @@ static int try_migrations(const struct verify_job *job, const char *plugin,
     return rc;
 }
 
-static int check_migrations(const struct verify_job *job, const struct generation *g,
-                            struct verify_result *out, struct pn_error *err)
+int verify_migrations(const struct migration_trial *trial, const struct generation *g,
+                      char hash[BUNDLE_HASH_SIZE], struct pn_error *err)
 {
     struct migration *list;
     size_t count;
+    const char *plugin = g->definition.name.data;
+    hash[0] = 0;
     int rc = generation_migrations(&g->bundle, &list, &count, err);
     if (rc != 0)
-        return pn_error_wrap(err, "%s/migrations", out->plugin);
-    hash_migrations(list, count, out->migrations);
+        return pn_error_wrap(err, "%s/migrations", plugin);
+    hash_migrations(list, count, hash);
     if (count && !plugin_needs(&g->definition, TEXT("db")))
         rc = pn_error_set(err, PN_EINVAL, "%s has migrations but does not name \"db\" in its needs",
-                          out->plugin);
-    const char *applied = job->applied_migrations(job->user, text_of(out->plugin));
-    if (rc == 0 && count && (!applied || strcmp(applied, out->migrations) != 0))
-        rc = try_migrations(job, out->plugin, list, count, err);
+                          plugin);
+    if (rc == 0 && count && (!trial->applied || strcmp(trial->applied, hash) != 0))
+        rc = try_migrations(trial, plugin, list, count, err);
     if (rc != 0 && count)
-        pn_error_wrap(err, "%s/migrations", out->plugin);
+        pn_error_wrap(err, "%s/migrations", plugin);
     free(list);
     return rc;
+}
+
+static int check_migrations(const struct verify_job *job, const struct generation *g,
+                            struct verify_result *out, struct pn_error *err)
+{
+    const struct migration_trial trial = {
+        .databases_directory = job->databases_directory,
+        .temporary_directory = job->temporary_directory,
+        .applied = job->applied_migrations(job->user, g->definition.name),
+    };
+    return verify_migrations(&trial, g, out->migrations, err);
 }
 
 static int compare(const struct verify_job *job, const struct generation *g,

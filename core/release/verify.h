@@ -63,6 +63,20 @@ void verify_stop(struct verifier *v); /* kills the child; no callback */
 /* What protected the last child of this process that came to an end by itself. */
 const struct harden_report *verify_protection(void);
 
+struct migration_trial {
+    const char *databases_directory; /* the plugin's database is copied from; NULL: a new one */
+    const char *temporary_directory; /* where to; nothing stays there */
+    const char
+        *applied; /* hash of what the database has, which is not tried again; NULL: nothing */
+};
+
+/*
+ * Whether the bundle's migrations can be applied, in this process, in bounded time. Their hash, "" if
+ * there are none. One at a time in a process: the scratch file is named by its id.
+ */
+int verify_migrations(const struct migration_trial *trial, const struct generation *g,
+                      char hash[BUNDLE_HASH_SIZE], struct pn_error *err);
+
 /* The child's work, also for whoever wants it in this process. */
 void verify_bundle(const struct verify_job *job, struct verify_result *out);
 
