@@ -20,7 +20,7 @@ struct command {
     int (*run)(const struct command *self, int argc, char **argv);
 };
 
-extern const struct command command_dev, command_serve, command_call, command_client,
+extern const struct command command_dev, command_serve, command_check, command_call, command_client,
     command_status, command_version, command_help;
 
 extern const struct command *const commands[]; /* ends with NULL */

@@ -11,6 +11,18 @@ static const char *last_segment(const char *path)
     return slash && slash[1] ? slash + 1 : path;
 }
 
+static void on_mistake(void *user, const struct pn_error *err)
+{
+    struct inspected *one = user;
+    struct inspected_problem **last = &one->problems, *problem = calloc(1, sizeof *problem);
+    if (!problem)
+        return; /* the first one is told all the same */
+    while (*last)
+        last = &(*last)->next;
+    problem->err = *err;
+    *last = problem;
+}
+
 static int load(struct inspected *one, struct pn_error *err)
 {
     struct generation_spec spec = {.number = 0};
@@ -20,7 +32,8 @@ static int load(struct inspected *one, struct pn_error *err)
     int rc = bundle_pack(one->directory, &one->archive, err);
     if (rc == 0)
         rc = bundle_read(&bundle, buffer_text(&one->archive), err);
-    return rc == 0 ? generation_load(&one->generation, &spec, &bundle, err) : rc;
+    return rc == 0 ? generation_load_telling(&one->generation, &spec, &bundle, on_mistake, one, err)
+                   : rc;
 }
 
 static int load_all(struct inspection *out, const struct sources *sources, struct pn_error *err)
@@ -49,8 +62,11 @@ int inspection_load(struct inspection *out, const char *const *directories, size
     int rc = 0;
     *out = (struct inspection){.count = 0};
     for (size_t i = 0; i < count && rc == 0; i++) {
-        size_t found;
-        rc = sources_scan(&sources, directories[i], &found, err);
+        char directory[FILE_PATH_MAX];
+        size_t found, len = (size_t)snprintf(directory, sizeof directory, "%s", directories[i]);
+        while (len > 1 && len < sizeof directory && directory[len - 1] == '/')
+            directory[--len] = 0; /* its name is what stands behind the last one */
+        rc = sources_scan(&sources, directory, &found, err);
         if (rc == 0 && found == 0)
             rc = pn_error_set(err, PN_ENOTFOUND, "there is no plugin in '%s'", directories[i]);
     }
@@ -63,8 +79,13 @@ int inspection_load(struct inspection *out, const char *const *directories, size
 void inspection_release(struct inspection *in)
 {
     for (size_t i = 0; i < in->count; i++) {
-        generation_unref(in->list[i].generation);
-        buffer_release(&in->list[i].archive);
+        struct inspected *one = &in->list[i];
+        for (struct inspected_problem *p; (p = one->problems);) {
+            one->problems = p->next;
+            free(p);
+        }
+        generation_unref(one->generation);
+        buffer_release(&one->archive);
     }
     free(in->list);
     free(in->plugins);

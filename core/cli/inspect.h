@@ -10,11 +10,18 @@
 
 #include "plugin/generation.h"
 
+/* The first mistake of a capability, where there are several. */
+struct inspected_problem {
+    struct inspected_problem *next;
+    struct pn_error err;
+};
+
 struct inspected {
     char directory[FILE_PATH_MAX]; /* as it was found */
     struct buffer archive;         /* owned; the bundle views it */
     struct generation *generation; /* owned; NULL: it could not be loaded, and `err` says why */
     struct pn_error err;
+    struct inspected_problem *problems; /* owned; `err` is the first of them, if there are any */
 };
 
 struct inspection {

@@ -71,7 +71,7 @@ void compare_note(struct comparison *c, enum contract_rule rule, const char *fmt
 
 static void enter_capability(struct comparison *c, const struct capability *capability)
 {
-    c->capability = capability->key;
+    c->capability = keep(c, capability->key);
     buffer_clear(&c->place);
 }
 

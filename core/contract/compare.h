@@ -4,7 +4,7 @@
  * Capabilities are compared by name and version; types by the JSON they accept. An input may accept
  * more and an output may give less: the other way round a caller breaks. Each difference becomes a
  * change with the rule that judges it; docs/plugin-api.md lists the rules.
- * Texts of the result live in the arena given, or in the two definitions. Cost: types that refer to
+ * The result lives in the arena given and needs the definitions no more. Cost: types that refer to
  * each other are followed over a bounded number of pairs, and what is beyond counts as breaking.
  */
 #ifndef PINION_CONTRACT_COMPARE_H

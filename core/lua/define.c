@@ -229,8 +229,21 @@ static int read_types(struct definition_reader *r, int plugin)
     return 0;
 }
 
+/* True: it was told, and the next capability can be read. */
+static bool tell_mistake(struct definition_reader *r, int rc, struct pn_error *first)
+{
+    const struct vm_source *source = &vm_of(r->L)->source;
+    if (!source->mistake || rc != PN_EINVAL)
+        return false;
+    source->mistake(source->mistake_user, r->err);
+    if (first->code == 0)
+        *first = *r->err;
+    return true;
+}
+
 static int read_capabilities(struct definition_reader *r, int plugin)
 {
+    struct pn_error first = {.code = 0};
     lua_pushliteral(r->L, "capabilities");
     size_t count = lua_rawget(r->L, plugin) == LUA_TTABLE ? lua_rawlen(r->L, -1) : 0;
     int list = lua_gettop(r->L);
@@ -244,12 +257,14 @@ static int read_capabilities(struct definition_reader *r, int plugin)
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(r->L, list, (lua_Integer)i + 1);
         int rc = definition_capability(r, &r->definition->capabilities[i]);
-        if (rc != 0)
+        if (rc != 0 && !tell_mistake(r, rc, &first))
             return rc;
         r->definition->capability_count++;
         lua_settop(r->L, list);
     }
-    return 0;
+    if (first.code)
+        *r->err = first;
+    return first.code;
 }
 
 int define_read(lua_State *L, struct plugin_definition *definition, struct pn_error *err)

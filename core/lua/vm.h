@@ -23,6 +23,12 @@ struct vm_source {
     const char *plugin; /* the name in front of error places: "orders" in "orders/init.lua:12" */
     void *user;
     bool (*find)(void *user, struct text path, struct text *content);
+    /*
+     * NULL: reading a definition ends at its first mistake. Otherwise it is told the first one of
+     * each capability, and vm_load fails with the first of all.
+     */
+    void (*mistake)(void *user, const struct pn_error *err);
+    void *mistake_user;
 };
 
 /* PN_ENOMEM. */

@@ -47,11 +47,10 @@ static int bind_all(struct generation *g, struct pn_error *err)
 }
 
 /* The account's limit is known only once the definition was read; until then the default holds. */
-static int load(struct generation *g, struct pn_error *err)
+static int load(struct generation *g, const struct vm_source *source, struct pn_error *err)
 {
     enum { LOAD_MEMORY_LIMIT = 64 * 1024 * 1024 };
-    struct vm_source source = {g->spec.plugin, &g->bundle, find_module};
-    int rc = vm_new(&g->vm, &source, LOAD_MEMORY_LIMIT, err);
+    int rc = vm_new(&g->vm, source, LOAD_MEMORY_LIMIT, err);
     if (rc == 0)
         rc = vm_load(g->vm, &g->definition, err);
     if (rc != 0)
@@ -66,6 +65,14 @@ static int load(struct generation *g, struct pn_error *err)
 int generation_load(struct generation **out, const struct generation_spec *spec,
                     struct bundle *bundle, struct pn_error *err)
 {
+    return generation_load_telling(out, spec, bundle, NULL, NULL, err);
+}
+
+int generation_load_telling(struct generation **out, const struct generation_spec *spec,
+                            struct bundle *bundle,
+                            void (*mistake)(void *user, const struct pn_error *err), void *user,
+                            struct pn_error *err)
+{
     struct generation *g = calloc(1, sizeof *g);
     if (!g) {
         bundle_close(bundle);
@@ -76,7 +83,8 @@ int generation_load(struct generation **out, const struct generation_spec *spec,
     g->bundle = *bundle;
     *bundle = (struct bundle){.files = NULL};
     arena_init(&g->definition.arena);
-    int rc = load(g, err);
+    struct vm_source source = {g->spec.plugin, &g->bundle, find_module, mistake, user};
+    int rc = load(g, &source, err);
     if (rc != 0) {
         close_generation(g);
         return rc;

@@ -42,6 +42,15 @@ struct generation {
 int generation_load(struct generation **out, const struct generation_spec *spec,
                     struct bundle *bundle, struct pn_error *err);
 
+/*
+ * The same for whoever looks for mistakes: `mistake` is told the first one of each capability that is
+ * declared wrongly.
+ */
+int generation_load_telling(struct generation **out, const struct generation_spec *spec,
+                            struct bundle *bundle,
+                            void (*mistake)(void *user, const struct pn_error *err), void *user,
+                            struct pn_error *err);
+
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g);
 

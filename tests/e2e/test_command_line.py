@@ -8,7 +8,7 @@ import e2e_host
 import pytest
 from e2e_host import run
 
-COMMANDS = ["dev", "serve", "call", "status", "version", "help"]
+COMMANDS = ["dev", "serve", "check", "call", "status", "version", "help"]
 
 
 @pytest.fixture(scope="module")

@@ -46,6 +46,7 @@ LONG_FUNCTIONS = {}
 # "file" → why it names a shipped plugin outside of a comment.
 NAMES_A_PLUGIN = {
     "cli/call.c": "the example of its help",
+    "cli/check.c": "the examples of its help",
     "cli/host.c": "the example of its help",
     "lua/define_capability.c": "the example of a message about routes",
 }
