@@ -60,15 +60,31 @@ static void look(struct check *c, const struct inspected *one, const struct migr
     check_bundle_release(one, &bundle);
 }
 
+/*
+ * Of new databases, which are small, in memory: nothing there waits for a disk. A copy of one that is
+ * in use may be large.
+ */
+static bool make_directory(const struct check *c, char out[FILE_PATH_MAX], struct pn_error *err)
+{
+    const char *chosen = getenv("TMPDIR");
+    const char *const places[] = {c->data ? NULL : "/dev/shm", chosen && *chosen ? chosen : "/tmp"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+        if (places[i] &&
+            file_join(out, FILE_PATH_MAX, places[i], TEXT("pinion-check-XXXXXX"), err) == 0 &&
+            mkdtemp(out))
+            return true;
+    pn_error_errno(err, PN_EIO, "cannot make a directory to try migrations in");
+    return false;
+}
+
 void look_at_migrations(struct check *c)
 {
-    char directory[] = "/tmp/pinion-check-XXXXXX", databases[FILE_PATH_MAX];
+    char directory[FILE_PATH_MAX], databases[FILE_PATH_MAX];
     struct migration_trial trial = {.temporary_directory = directory};
     struct pn_error err;
     if (c->data && file_join(databases, sizeof databases, c->data, TEXT("db"), NULL) == 0)
         trial.databases_directory = databases;
-    if (!mkdtemp(directory)) {
-        pn_error_errno(&err, PN_EIO, "cannot make a directory to try migrations in");
+    if (!make_directory(c, directory, &err)) {
         check_note(c, CHECK_ERROR, "migrations", (struct check_place){.line = 0}, "%s",
                    err.message);
         return;

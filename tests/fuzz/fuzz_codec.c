@@ -45,7 +45,7 @@ static bool find(void *user, struct text path, struct text *content)
 static void start(void)
 {
     struct pn_error err;
-    struct vm_source source = {"fuzz", NULL, find};
+    struct vm_source source = {.plugin = "fuzz", .find = find};
     if (vm_new(&vm, &source, 64 * 1024 * 1024, &err) != 0 || vm_load(vm, &definition, &err) != 0) {
         fprintf(stderr, "%s\n", err.message);
         abort();

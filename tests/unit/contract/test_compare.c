@@ -35,7 +35,7 @@ static bool find_text(void *user, struct text path, struct text *content)
 
 static void load(struct loaded *one, const char *version, const char *body)
 {
-    struct vm_source source = {"shop", one, find_text};
+    struct vm_source source = {.plugin = "shop", .user = one, .find = find_text};
     snprintf(one->source, sizeof one->source,
              "local pinion = require 'pinion'\nlocal t = pinion.types\n"
              "local p = pinion.plugin { name = 'shop', version = '%s', layer = 'record' }\n"

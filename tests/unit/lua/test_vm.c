@@ -62,7 +62,7 @@ static void load__stops_at_the_memory_limit(void **state)
 static void new__without_memory_fails_cleanly(void **state)
 {
     (void)state;
-    struct vm_source source = {"test", NULL, find_text};
+    struct vm_source source = {.plugin = "test", .find = find_text};
     for (size_t limit = 0; limit < 64 * 1024; limit += 128) {
         struct vm *vm;
         int rc = vm_new(&vm, &source, limit, &fx.err);

@@ -79,7 +79,7 @@ static inline void fail_no_allocation(void)
 
 static inline void new_vm(void)
 {
-    struct vm_source source = {"test", NULL, find_text};
+    struct vm_source source = {.plugin = "test", .find = find_text};
     assert_int_equal(vm_new(&fx.vm, &source, MEMORY_LIMIT, &fx.err), 0);
     fail_no_allocation();
     lua_setallocf(fx.vm->main, failing_alloc, &fx.vm->account);
