@@ -21,7 +21,8 @@ static struct text keep(struct check *c, struct text t)
         c->failed = true;
         return TEXT("");
     }
-    memcpy(copy, t.data, t.len);
+    if (t.len) /* a place that is not known has no bytes at all */
+        memcpy(copy, t.data, t.len);
     text_repair(copy, t.len);
     return (struct text){copy, t.len};
 }
