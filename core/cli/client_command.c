@@ -64,7 +64,7 @@ static int check_options(const struct command *self, struct client_options *o)
         return command_refuse(self, "directories or --host, not both");
     if (!o->host && o->count == 0) {
         if (!file_is_directory("plugins"))
-            return command_refuse(self, "which plugins? There is no folder 'plugins' here");
+            return command_refuse(self, "which plugins? there is no folder 'plugins' here");
         o->directories[o->count++] = "plugins";
     }
     return EXIT_GOOD;

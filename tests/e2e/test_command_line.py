@@ -8,7 +8,7 @@ import e2e_host
 import pytest
 from e2e_host import run
 
-COMMANDS = ["dev", "serve", "check", "call", "status", "version", "help"]
+COMMANDS = ["dev", "serve", "check", "call", "client", "status", "version", "help"]
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +61,12 @@ def test_version():
     (["call", "greeter.greet", "{}", "more"], "more"),
     (["call", "greeter.greet", "--fly"], "--fly"),
     (["call", "greeter.greet", "--host", "nowhere"], "nowhere"),
+    (["client"], "which client"),
+    (["client", "perl"], "typescript or lua"),
+    (["client", "typescript", "--integers", "float"], "float"),
+    (["client", "lua", "--integers", "bigint"], "--integers"),
+    (["client", "lua", "plugins", "--host", "127.0.0.1:1"], "not both"),
+    (["client", "lua", "--host", "nowhere"], "nowhere"),
     (["status", "more"], "more"),
     (["status", "--fly"], "--fly"),
     (["version", "more"], "arguments"),
@@ -108,6 +114,42 @@ def test_call_of_nobody_is_1():
     result = run("call", "greeter.greet", "--host", "127.0.0.1:1")
     assert result.returncode == 1
     assert "127.0.0.1:1" in result.stderr and "refused" in result.stderr
+
+
+def test_client_prints_what_directories_declare(folder):
+    made = run("client", "typescript", e2e_host.PLUGINS / "greeter", "--integers=bigint")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "export type Integer = bigint;" in made.stdout
+    assert "readonly greeter: GreeterPlugin;" in made.stdout and "OrdersPlugin" not in made.stdout
+    for language, sign in {"typescript": "UsersPlugin", "lua": "users.Plugin"}.items():
+        shipped = run("client", language, cwd=e2e_host.ROOT)
+        assert shipped.returncode == 0 and sign in shipped.stdout
+    nothing = run("client", "lua", cwd=folder)
+    assert nothing.returncode == 2 and "which plugins" in nothing.stderr
+
+
+def test_client_of_what_cannot_be_loaded_is_1(folder):
+    e2e_host.write(folder / "bad" / "init.lua", "return 1")
+    e2e_host.copy_plugins(folder / "twice", "greeter")
+    for directories, named in {
+        (folder / "bad",): "bad/init.lua",
+        (folder / "nowhere",): "nowhere",
+        (e2e_host.PLUGINS, folder / "twice"): "'greeter'",
+    }.items():
+        result = run("client", "typescript", *directories)
+        assert (result.returncode, result.stdout) == (1, "")
+        assert named in result.stderr
+
+
+def test_client_of_a_host(host):
+    from_host = run("client", "typescript", "--host", host.listen, "--integers", "string")
+    assert from_host.returncode == 0
+    assert from_host.stdout == run("client", "typescript", e2e_host.PLUGINS,
+        "--integers", "string").stdout
+    assert host.request("GET", "/client.ts?integers=float").status == 400
+    assert host.request("HEAD", "/client.d.lua").status == 200
+    nobody = run("client", "lua", "--host", "127.0.0.1:1")
+    assert nobody.returncode == 1 and "127.0.0.1:1" in nobody.stderr
 
 
 def test_status_for_people(host):
