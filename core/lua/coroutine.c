@@ -44,8 +44,7 @@ static int resume(lua_State *L, lua_State *co, int count)
     int results = 0;
     const char *state = status_of(L, co);
     if (state != suspended) {
-        lua_pushfstring(L, "cannot resume %s coroutine",
-                        state == dead ? state : "non-suspended");
+        lua_pushfstring(L, "cannot resume %s coroutine", state == dead ? state : "non-suspended");
         return -1;
     }
     if (!lua_checkstack(co, count)) {
