@@ -181,6 +181,8 @@ static int read_choices(struct type_reader *r, struct contract_type *type)
         if (choice.len > CHOICE_MAX)
             return pn_error_set(r->err, PN_ELIMIT, "%s: a choice of t.enum is longer than %d bytes",
                                 r->path, CHOICE_MAX);
+        if (!text_is_utf8(choice))
+            return pn_error_set(r->err, PN_EINVAL, "%s: a choice of t.enum is not UTF-8", r->path);
         choices[i] = arena_text(r->scope->arena, choice);
         if (!choices[i].data)
             return PN_ENOMEM;

@@ -372,8 +372,8 @@ static int resolve(struct pending_ref *ref, const struct contract_named *types, 
             return pn_error_set(err, PN_EINVAL, "%.*s: the plugin has no type '%.*s'",
                                 TEXT_ARGS(ref->path), TEXT_ARGS(type->extra->name));
         type = named->type;
+        ref->type->nullable = ref->type->nullable || type->nullable;
     }
-    ref->type->nullable = ref->type->nullable || type->nullable;
     if (type->kind == CONTRACT_REF)
         return pn_error_set(err, PN_EINVAL, "%.*s: type '%.*s' is only another name of itself",
                             TEXT_ARGS(ref->path), TEXT_ARGS(ref->type->extra->name));

@@ -77,6 +77,7 @@ static void type__constraints_are_checked(void **state)
             "the least length is above the greatest");
     refused("t.string { description = 1 }", "description must be a string");
     refused("t.enum {}", "t.enum must be a list of 1 to 256 strings");
+    refused("t.enum { '\\xff' }", "a choice of t.enum is not UTF-8");
     refused("t.enum { 'a', 1 }", "each choice of t.enum must be a string");
     refused("{ kind = 'enum' }", "t.enum needs its choices");
     refused("{ kind = 'array' }", "t.array needs the type of its items");
