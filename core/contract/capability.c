@@ -19,6 +19,11 @@ bool plugin_layer_parse(struct text name, enum plugin_layer *out)
     return false;
 }
 
+const char *plugin_layer_name(enum plugin_layer layer)
+{
+    return layers[layer];
+}
+
 bool plugin_name_is_valid(struct text name)
 {
     if (name.len == 0 || name.len > 64 || name.data[0] < 'a' || name.data[0] > 'z')

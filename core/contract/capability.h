@@ -75,6 +75,7 @@ struct contract_set {
 
 const char *capability_kind_name(enum capability_kind kind);
 bool plugin_layer_parse(struct text name, enum plugin_layer *out);
+const char *plugin_layer_name(enum plugin_layer layer);
 
 /*
  * Names of plugins and capabilities: a lower-case letter, then letters, digits and '_', 64 at most.

@@ -80,6 +80,41 @@ static bool reach_next(const struct reach *r, size_t *at, struct entry *out)
     return true;
 }
 
+/* From where its name begins to where its value ends, a string without escapes; empty: not so. */
+static struct text raw_member(struct text json, const struct json_member *member)
+{
+    const char *value = json.data + member->value.offset, *at = value;
+    size_t length = member->name.len + 2;
+    while (at > json.data && strchr(" \t\r\n:", at[-1]))
+        at--;
+    const char *end = value + member->value.string.len + 2;
+    if ((size_t)(at - json.data) < length || at[-1] != '"' || end[-1] != '"')
+        return TEXT("");
+    return (struct text){at - length, (size_t)(end - at) + length};
+}
+
+/*
+ * What is behind the first bracket. Many tools take a schema with a "$ref" for the reference alone
+ * and lose its "$defs"; one in "allOf" means the same.
+ */
+static void put_rest(struct text json, const struct json_value *root, struct buffer *out)
+{
+    const struct json_member *ref = json_value_member(root, TEXT("$ref"));
+    struct text rest = {json.data + root->offset + 1, json.len - root->offset - 1};
+    struct text raw = TEXT("");
+    if (ref && !json_value_member(root, TEXT("allOf")))
+        raw = raw_member(json, ref);
+    if (raw.len) {
+        buffer_append(out, rest.data, (size_t)(raw.data - rest.data));
+        buffer_append_text(out, TEXT("\"allOf\":[{"));
+        buffer_append_text(out, raw);
+        buffer_append_text(out, TEXT("}]"));
+        rest.len -= (size_t)(raw.data + raw.len - rest.data);
+        rest.data = raw.data + raw.len;
+    }
+    buffer_append_text(out, rest);
+}
+
 /* The document as it is, but with a name of its own, to which its references are relative. */
 static void put_document(const struct reach *r, struct text json, struct text name,
                          struct buffer *out)
@@ -90,16 +125,18 @@ static void put_document(const struct reach *r, struct text json, struct text na
     int rc = json_tree_parse(&root, &arena, json, NULL);
     if (rc != 0) {
         out->failed = true; /* it was parsed when the plugin was loaded */
-    } else if (root->kind != JSON_KIND_OBJECT || json_value_member(root, TEXT("$id"))) {
+    } else if (root->kind != JSON_KIND_OBJECT) {
         buffer_append_text(out, json);
     } else {
-        size_t behind = root->offset + 1;
-        buffer_append_text(out, TEXT("{\"$id\":\"urn:pinion:"));
-        buffer_append_text(out, r->plugin->name);
-        buffer_append_char(out, ':');
-        buffer_append_text(out, name);
-        buffer_append_text(out, root->object.count ? TEXT("\",") : TEXT("\""));
-        buffer_append(out, json.data + behind, json.len - behind);
+        buffer_append_char(out, '{');
+        if (!json_value_member(root, TEXT("$id"))) {
+            buffer_append_text(out, TEXT("\"$id\":\"urn:pinion:"));
+            buffer_append_text(out, r->plugin->name);
+            buffer_append_char(out, ':');
+            buffer_append_text(out, name);
+            buffer_append_text(out, root->object.count ? TEXT("\",") : TEXT("\""));
+        }
+        put_rest(json, root, out);
     }
     arena_release(&arena);
 }

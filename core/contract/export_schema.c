@@ -150,6 +150,15 @@ static void put_bytes(const struct part *p, const struct contract_type *type)
     put_byte_ends(p, type);
 }
 
+/* JSON Schema wants each choice once. */
+static bool is_repeated(const struct contract_type *type, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (text_equal(type->choices[i], type->choices[at]))
+            return true;
+    return false;
+}
+
 static void put_enum(const struct part *p, const struct contract_type *type)
 {
     put_type(p, type, "string");
@@ -159,6 +168,8 @@ static void put_enum(const struct part *p, const struct contract_type *type)
     }
     put_name(p, "enum");
     for (size_t i = 0; i < type->count; i++) {
+        if (is_repeated(type, i))
+            continue;
         buffer_append_char(p->out, i ? ',' : '[');
         json_write_string(p->out, type->choices[i]);
     }
