@@ -41,6 +41,20 @@ static void answer_status(const struct admin *a, struct http_exchange *x)
     buffer_release(&body);
 }
 
+void admin_answer_openapi(struct http_exchange *x, struct text document)
+{
+    if (document.len)
+        respond(x, 200, TEXT("application/json"), document, NULL);
+    else
+        refuse(x, 503, "no worker can tell what is served; it may in a moment", NULL);
+}
+
+static void answer_openapi(const struct admin *a, struct http_exchange *x)
+{
+    if (!a->ask_openapi(a->documents, x))
+        admin_answer_openapi(x, TEXT(""));
+}
+
 static struct text type_of(struct text name)
 {
     if (text_ends_with(name, TEXT(".js")))
@@ -73,17 +87,22 @@ void admin_request(void *user, struct http_exchange *x)
     struct text name = r->path.count == 1 ? r->path.segments[0] : TEXT("");
     if (r->path.count == 0)
         name = wants_page(r) ? TEXT("index.html") : TEXT("status");
+    if (text_equal(name, TEXT("docs")))
+        name = TEXT("docs.html");
     const struct embedded_file *file = find_file(name);
-    bool status = text_equal(name, TEXT("status"));
+    bool status = text_equal(name, TEXT("status")),
+         openapi = text_equal(name, TEXT("openapi.json"));
     /* A page on another site must not get here through a name of its own (DNS rebinding). */
     if (!http_host_is_local(r->host) && !text_equal(http_exchange_peer(x), TEXT("unix")))
         refuse(x, 403, "the admin address answers to local names only", NULL);
-    else if (!file && !status)
+    else if (!file && !status && !openapi)
         refuse(x, 404, "nothing is served at this address", NULL);
     else if (r->method != HTTP_GET && r->method != HTTP_HEAD)
         refuse(x, 405, "this address does not take this method", "GET, HEAD");
     else if (status)
         answer_status(user, x);
+    else if (openapi)
+        answer_openapi(user, x);
     else
         respond(x, 200, type_of(name), (struct text){file->data, file->len}, NULL);
 }

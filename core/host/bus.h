@@ -17,10 +17,12 @@ enum bus_type {
     BUS_PUBLISH,
     BUS_DISCARD,
     BUS_RETIRE,
-    BUS_REPLY,  /* worker → control: code, message */
-    BUS_CALL,   /* worker → home: host/forward.h */
-    BUS_ANSWER, /* home → worker */
-    BUS_RENEW,  /* of the worker itself, never sent: host/changes.h */
+    BUS_REPLY,       /* worker → control: code, message */
+    BUS_CALL,        /* worker → home: host/forward.h */
+    BUS_ANSWER,      /* home → worker */
+    BUS_DESCRIBE,    /* control → worker: nothing */
+    BUS_DESCRIPTION, /* worker → control: an OpenAPI document; empty: it could not */
+    BUS_RENEW,       /* of the worker itself, never sent: host/changes.h */
 };
 
 enum { BUS_FRAME_MAX = 64 * 1024 * 1024 };

@@ -4,7 +4,7 @@
  */
 #include "admin/admin.h"
 #include "base/clock.h"
-#include "host/links.h"
+#include "host/documents.h"
 #include "host/sources.h"
 #include "host/status.h"
 #include "host/watch.h"
@@ -29,6 +29,7 @@ struct control {
     struct watch *watch;
     struct http_server *http;
     struct admin admin;
+    struct documents documents;
 };
 
 static void log_report(const struct deploy_report *r)
@@ -306,7 +307,8 @@ static int start_admin(struct control *c, struct pn_error *err)
 {
     struct http_limits limits = HTTP_LIMITS_DEFAULT;
     limits.connections = 100;
-    c->admin = (struct admin){c, write_status};
+    documents_init(&c->documents, &c->links);
+    c->admin = (struct admin){c, write_status, &c->documents, documents_ask};
     c->http = http_server_new(c->loop, &limits, admin_request, &c->admin);
     if (!c->http)
         return pn_error_set(err, PN_ENOMEM, "out of memory");

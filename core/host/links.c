@@ -21,6 +21,19 @@ void links_ask(void *user, int worker, enum fleet_verb verb, const struct genera
     bus_end(peer);
 }
 
+int links_describe(struct links *l, uint32_t id)
+{
+    for (int i = 0; i < l->host->config->workers; i++) {
+        struct bus_peer *peer = l->list[i].peer;
+        if (!peer || SLAB_GET(l->host->slab->worker[i].state) != SLOT_SERVING)
+            continue;
+        bus_begin(peer, BUS_DESCRIBE, id);
+        bus_end(peer);
+        return i;
+    }
+    return -1;
+}
+
 static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
                      struct text payload)
 {
@@ -28,6 +41,9 @@ static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint
     uint32_t code;
     struct text message;
     (void)peer;
+    struct links *l = link->all;
+    if (type == BUS_DESCRIPTION && l->description)
+        l->description(l->user, link->worker, id, payload);
     if (type == BUS_REPLY && bus_get_number(&payload, &code) && bus_get_text(&payload, &message))
         deployer_reply(link->all->deployer, link->worker, id, -(int)code, message);
 }
@@ -45,6 +61,8 @@ static void on_closed(void *user, struct bus_peer *peer)
     (void)peer;
     link->peer = NULL;
     reconnect_soon(link->all);
+    if (link->all->lost)
+        link->all->lost(link->all->user, link->worker);
     deployer_lost(link->all->deployer, link->worker);
 }
 

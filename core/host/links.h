@@ -25,12 +25,19 @@ struct links {
     struct loop_timer reconnect;
     struct deployer *deployer; /* set by links_start */
     struct link list[CONFIG_WORKERS_MAX];
+    /* Told of answers to links_describe, and of workers that are gone; may be NULL. */
+    void *user;
+    void (*description)(void *user, int worker, uint32_t id, struct text document);
+    void (*lost)(void *user, int worker);
 };
 
 int links_init(struct links *l, const struct host *host, struct loop *loop, struct pn_error *err);
 void links_release(struct links *l);
 
 void links_start(struct links *l, struct deployer *deployer);
+
+/* Asks any worker what it serves. Which one; -1: none is there. */
+int links_describe(struct links *l, uint32_t id);
 
 /* A fleet's `ask`; user is the struct links. */
 void links_ask(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec,

@@ -94,6 +94,22 @@ static void run_call(struct worker *w, struct bus_peer *peer, uint32_t id, struc
     answer_call_frame(peer, id, &answer, &call.origin);
 }
 
+/* For the admin address, where the host is reached but not its capabilities. */
+static void describe(struct worker *w, struct bus_peer *peer, uint32_t id)
+{
+    char address[ADDRESS_TEXT_SIZE], server[ADDRESS_TEXT_SIZE + 8] = "";
+    struct buffer document = BUFFER_INIT;
+    address_print(&w->host->listen, address);
+    if (!w->host->listen.is_unix)
+        snprintf(server, sizeof server, "http://%s", address);
+    describe_write(w->catalogue, text_of(server), &document);
+    struct buffer *out = bus_begin(peer, BUS_DESCRIPTION, id);
+    if (!document.failed && document.len < BUS_FRAME_MAX / 2)
+        buffer_append_text(out, buffer_text(&document));
+    bus_end(peer);
+    buffer_release(&document);
+}
+
 /* The same migrations passed verification within its time limit: this is no stuck worker. */
 static void on_change(void *user, enum bus_type type)
 {
@@ -108,7 +124,9 @@ static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint
                      struct text payload)
 {
     struct worker *w = user;
-    if (type == BUS_ANSWER)
+    if (type == BUS_DESCRIBE)
+        describe(w, peer, id);
+    else if (type == BUS_ANSWER)
         relay_answer(&w->relay, id, payload);
     else if (type == BUS_CALL)
         run_call(w, peer, id, payload);
@@ -296,7 +314,11 @@ static int open_parts(struct worker *w, struct pn_error *err)
     w->changes.user = w;
     w->changes.began = on_change;
     w->executor.show_internals = h->config->dev;
-    w->dispatcher = (struct dispatcher){w->catalogue, &w->executor, w, is_starting, forward};
+    w->dispatcher = (struct dispatcher){.catalogue = w->catalogue,
+                                        .executor = &w->executor,
+                                        .user = w,
+                                        .starting = is_starting,
+                                        .forward = forward};
     relay_init(&w->relay, h, &w->bus, &handlers, w, &w->dispatcher);
     w->http = http_server_new(w->loop, &settings.http, dispatch_request, &w->dispatcher);
     return w->http ? 0 : pn_error_set(err, PN_ENOMEM, "out of memory");
@@ -330,6 +352,7 @@ static void stop(struct worker *w)
     executor_release(&w->executor);
     bus_release(&w->bus);
     http_server_free(w->http);
+    dispatch_release(&w->dispatcher);
     catalogue_free(w->catalogue);
     relay_release(&w->relay);
     loop_free(w->loop);

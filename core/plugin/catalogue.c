@@ -14,6 +14,7 @@ struct catalogue {
     struct router *router;
     struct route_target *targets; /* what the router's values point to */
     struct plugin *touched;
+    uint64_t version;
 };
 
 struct catalogue *catalogue_new(const struct catalogue_options *options)
@@ -23,6 +24,7 @@ struct catalogue *catalogue_new(const struct catalogue_options *options)
         return NULL;
     c->options = *options;
     c->router = router_new();
+    c->version = 1;
     map_init(&c->plugins);
     if (c->router)
         return c;
@@ -161,6 +163,7 @@ static void install_routes(struct catalogue *c, struct routes *routes)
     free(c->targets);
     c->router = routes->router;
     c->targets = routes->targets;
+    c->version++;
 }
 
 static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec,
@@ -428,6 +431,11 @@ enum route_result catalogue_route(const struct catalogue *c, enum http_method me
                                   const struct http_path *path, struct route_match *match)
 {
     return router_match(c->router, method, path, match);
+}
+
+uint64_t catalogue_version(const struct catalogue *c)
+{
+    return c->version;
 }
 
 struct plugin *catalogue_next(const struct catalogue *c, size_t *at)

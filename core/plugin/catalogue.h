@@ -112,6 +112,9 @@ bool catalogue_find_generation(const struct catalogue *c, struct text address, i
 enum route_result catalogue_route(const struct catalogue *c, enum http_method method,
                                   const struct http_path *path, struct route_match *match);
 
+/* Another one each time that something else serves; never 0. */
+uint64_t catalogue_version(const struct catalogue *c);
+
 struct plugin *catalogue_next(const struct catalogue *c, size_t *at); /* as map_next */
 
 /* A call is about to read the plugin's database: its snapshot is ended with the tick. */

@@ -157,6 +157,22 @@ static bool resolve_universal(struct request *r)
     return true;
 }
 
+/* GET /openapi.json. True: it was answered. */
+static bool resolve_document(struct request *r)
+{
+    const struct http_path *path = &r->http->path;
+    struct dispatcher *d = r->dispatcher;
+    if (path->count != 1 || !text_equal(path->segments[0], TEXT("openapi.json")))
+        return false;
+    if (r->http->method != HTTP_GET && r->http->method != HTTP_HEAD)
+        refuse_method(r, "GET, HEAD, OPTIONS");
+    else if (d->starting(d->user))
+        not_found(r);
+    else
+        describe_respond(&d->describe, d->catalogue, r->exchange, r->origin.trace_id);
+    return true;
+}
+
 /* The declared routes. False: it was answered. */
 static bool resolve_route(struct request *r)
 {
@@ -210,7 +226,7 @@ static bool resolve(struct request *r)
         refuse_method(r, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         return false;
     }
-    if (resolve_universal(r) || (!r->target.plugin && !resolve_route(r)))
+    if (resolve_document(r) || resolve_universal(r) || (!r->target.plugin && !resolve_route(r)))
         return false;
     if (read_query(r) &&
         dispatch_add_headers(r->http, r->target.capability, r->parameters, &r->parameter_count))
@@ -240,6 +256,11 @@ static bool may_be_forged(const struct http_request *r)
                 json = TEXT("application/json");
     struct text start = {type.data, json.len};
     return type.len < json.len || !text_equal_nocase(start, json);
+}
+
+void dispatch_release(struct dispatcher *d)
+{
+    describe_release(&d->describe);
 }
 
 static void on_done(void *user, uint32_t id, const struct answer *answer,

@@ -1,16 +1,16 @@
 /*
  * Dispatch: from an HTTP exchange to a capability and back.
  *
- * Routes "/call/<plugin>.<capability>", "/mcp" (plugin/mcp.h) and the plugins' declared routes; a
- * command whose home is another process goes there through `forward`, and its answer comes back
- * through dispatch_answer.
+ * Routes "/call/<plugin>.<capability>", "/mcp" (plugin/mcp.h), "/openapi.json" and the plugins'
+ * declared routes; a command whose home is another process goes there through `forward`, and its
+ * answer comes back through dispatch_answer.
  * Every answer of a generation carries Pinion-Generation and Pinion-Trace-Id.
  */
 #ifndef PINION_PLUGIN_DISPATCH_H
 #define PINION_PLUGIN_DISPATCH_H
 
 #include "http/server.h"
-#include "plugin/catalogue.h"
+#include "plugin/describe.h"
 #include "plugin/execute.h"
 
 enum { TRACE_ID_SIZE = 33, DISPATCH_PARAMETERS_MAX = 64 };
@@ -33,7 +33,11 @@ struct dispatcher {
     bool (*starting)(void *user);
     /* False: it cannot be reached now. True: dispatch_answer will be called for the exchange. */
     bool (*forward)(void *user, const struct dispatch_forward *f);
+    struct describe describe; /* owned */
 };
+
+/* What it keeps; the rest is borrowed. */
+void dispatch_release(struct dispatcher *d);
 
 /* An http_handler; user is the dispatcher. */
 void dispatch_request(void *user, struct http_exchange *x);
