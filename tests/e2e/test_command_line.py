@@ -8,7 +8,7 @@ import e2e_host
 import pytest
 from e2e_host import run
 
-COMMANDS = ["dev", "serve", "check", "call", "client", "status", "version", "help"]
+COMMANDS = ["dev", "serve", "check", "call", "client", "openapi", "status", "version", "help"]
 
 
 @pytest.fixture(scope="module")

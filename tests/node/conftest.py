@@ -70,3 +70,13 @@ def run_node(npm_packages):
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture
+def node(npm_packages):
+    """node("program.mjs", argument…) runs it to its end: returncode, stdout, stderr."""
+    def run(program, *arguments, timeout=RUN_SECONDS):
+        shutil.copy(HERE / program, npm_packages / program)
+        return subprocess.run(["node", program, *map(str, arguments)], cwd=npm_packages,
+            capture_output=True, text=True, timeout=timeout, check=False)
+    return run
