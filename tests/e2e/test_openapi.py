@@ -2,9 +2,12 @@
 addresses; and the page that shows it."""
 
 import json
+import os
 import shutil
+import signal
 
 import e2e_host
+import e2e_http
 import pytest
 from e2e_host import run
 
@@ -222,6 +225,20 @@ def test_after_a_swap_the_document_is_new(start_host, folder):
     e2e_host.wait_until("the plugin's end",
                         lambda: host.request("GET", "/openapi.json").json()["paths"] == {})
     assert host.admin_request("/openapi.json").json()["tags"] == []
+
+
+def test_who_asked_a_worker_that_dies_is_answered(start_host):
+    host = start_host([SHOP], workers=1)
+    host.may_die = True
+    pid = host.worker_pids()[0]
+    os.kill(pid, signal.SIGSTOP)
+    with e2e_http.Connection(host.admin) as connection:
+        connection.send(b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        host.status()  # by now control has asked
+        os.kill(pid, signal.SIGKILL)
+        assert connection.answer().status == 503
+    e2e_host.wait_until("the next worker",
+                        lambda: host.admin_request("/openapi.json").status == 200)
 
 
 def test_a_host_that_serves_nothing_describes_nothing(start_host):

@@ -61,7 +61,8 @@ static int set_up(void **state)
                                                   .process = process,
                                                   .process_count = 2});
     assert_int_equal(executor_init(&executor, loop, c), 0);
-    dispatcher = (struct dispatcher){c, &executor, NULL, is_starting, forward};
+    dispatcher = (struct dispatcher){
+        .catalogue = c, .executor = &executor, .starting = is_starting, .forward = forward};
     forwarded = NULL;
     home_is_lost = host_is_starting = false;
     put_plugin("alpha", "1.0.0", "",

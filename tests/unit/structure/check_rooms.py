@@ -49,6 +49,7 @@ NAMES_A_PLUGIN = {
     "cli/check.c": "the examples of its help",
     "cli/host.c": "the example of its help",
     "lua/define_capability.c": "the example of a message about routes",
+    "contract/export_openapi.c": "an example in a comment",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -8,8 +8,8 @@ local shop = pinion.plugin {
 }
 
 shop:type "line" {
-    sku = t.string { min_length = 1, max_length = 64, pattern = "^[A-Z]{3}-\\d+$", example = "TEA-1",
-        description = "What is bought." },
+    sku = t.string { min_length = 1, max_length = 64, pattern = "^[A-Z]{3}-\\d+$",
+        example = "TEA-1", description = "What is bought." },
     qty = t.integer { min = 1, max = 99 },
     note = t.nullable(t.optional(t.string)),
 }
@@ -59,7 +59,8 @@ shop:command "place" {
         extra = t.any,
     },
     output = order,
-    errors = { out_of_stock = 409, declined = 402, unknown_country = 404, odd_input = 400, no_room = 507 },
+    errors = { out_of_stock = 409, declined = 402, unknown_country = 404, odd_input = 400,
+        no_room = 507 },
     run = fail,
 }
 
@@ -98,7 +99,8 @@ shop:query "search" {
         open = t.boolean { default = true },
         anything = t.optional(t.any),
         tree = t.optional(t.ref "category"),
-        limit = t.integer { min = 1, max = 100, multiple_of = 5, default = 10, description = "Of a page." },
+        limit = t.integer { min = 1, max = 100, multiple_of = 5, default = 10,
+            description = "Of a page." },
     },
     output = t.array(t.json_schema {
         ["$ref"] = "#/$defs/hit",
