@@ -263,8 +263,8 @@ static void calls__beyond_the_backlog_are_refused(void **state)
     (void)state;
     catalogue_plugin(c, TEXT("alpha"))->serving->definition.limits.concurrency = 2;
     for (uint32_t i = 0; i < 20; i++)
-        begin(i, "spin", "{\"ms\":3}");
-    size_t refused = answer_count; /* at once */
+        begin(i, "spin", "{\"ms\":30}"); /* long enough that the timer finds each before its end */
+    size_t refused = answer_count;       /* at once */
     assert_int_equal(refused, 20 - 2 - 2 * BACKLOG_PER_RUNNING);
     wait_for(20);
     for (size_t i = 0; i < 20; i++)
