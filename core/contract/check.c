@@ -227,8 +227,7 @@ static bool check_pattern(const struct contract_type *type, struct text value,
     case CONTRACT_PATTERN_MATCH:
         return true;
     case CONTRACT_PATTERN_NO_MEMORY:
-        o->list.failed = true;
-        o->count++;
+        contract_offences_fail(o);
         return false;
     case CONTRACT_PATTERN_COSTLY:
         value = TEXT("one that takes too many steps to match");
@@ -250,10 +249,8 @@ static bool check_named_format(const struct contract_type *type, struct text val
 {
     const struct schema_format *format = schema_format_find(type->extra->format);
     int result = format->test(value);
-    if (result < 0) {
-        o->list.failed = true;
-        o->count++;
-    }
+    if (result < 0)
+        contract_offences_fail(o);
     return check_format(result > 0, format->expected, value, at, o);
 }
 
@@ -344,8 +341,7 @@ bool contract_check_unique(struct text json, const struct contract_path *at,
     if (sorted) {
         good = check_sorted(list, sorted, at, o);
     } else if (rc == 0 || rc == PN_ENOMEM) {
-        o->list.failed = true;
-        o->count++;
+        contract_offences_fail(o);
         good = false;
     }
     arena_release(&arena);

@@ -24,6 +24,12 @@ void contract_offences_clear(struct contract_offences *o)
     o->count = 0;
 }
 
+void contract_offences_fail(struct contract_offences *o)
+{
+    o->list.failed = true;
+    o->count++;
+}
+
 static struct text cut(struct text t)
 {
     if (t.len <= TEXT_MAX_SHOWN)

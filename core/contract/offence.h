@@ -32,6 +32,12 @@ void contract_offences_clear(struct contract_offences *o);
 void contract_offend(struct contract_offences *o, const struct contract_path *at, struct text got,
                      const char *expected, ...) PN_PRINTF(4, 5);
 
+/*
+ * Memory ran out, so that nobody knows whether the value fits: counted like an offence, as it must
+ * not be taken for a good one, and told by list.failed.
+ */
+void contract_offences_fail(struct contract_offences *o);
+
 /* The pointer alone, "" for the root, appended to `out`. */
 void contract_path_write(const struct contract_path *path, struct buffer *out);
 

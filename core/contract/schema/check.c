@@ -9,7 +9,7 @@ enum { ASK_EVERY = 256 };
 bool schema_end_memory(struct schema_checker *c)
 {
     c->ended = true;
-    c->offences->list.failed = true;
+    contract_offences_fail(c->offences);
     return false;
 }
 

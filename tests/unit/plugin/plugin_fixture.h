@@ -58,7 +58,7 @@ static inline void put_file(const char *name, const char *content)
 static inline void put_plugin(const char *name, const char *version, const char *needs,
                               const char *capabilities)
 {
-    char text[4096];
+    char text[8192];
     snprintf(
         text, sizeof text,
         "local pinion = require 'pinion'\nlocal t = pinion.types\n"

@@ -24,6 +24,14 @@ static const char capabilities[] =
     "  for r in ctx.db:each('select x from a order by x desc') do rows[#rows + 1] = r end\n"
     "  return { rows = rows, list = i.list, header = ctx.request.headers['x-long'],\n"
     "    hex = #ctx.random:hex(64), at = #ctx.clock:timestamp() } end }\n"
+    "local typed = { s = t.json_schema { ['not'] = { required = { 'no' } }, additionalProperties = { pattern = '^[a-z]+$' } },\n"
+    "  l = t.array(t.any) { unique = true }, b = t.bytes, p = t.string { pattern = '^a+$' },\n"
+    "  f = t.string { format = 'hostname' }, u = t.union { tag = 'k', one = { below = t.optional(t.ref 'self') } } }\n"
+    "p:type 'self' (typed)\n"
+    "p:query 'typed' { input = typed, output = t.any, run = function() return 1 end }\n"
+    "p:query 'shown' { input = { wrong = t.boolean }, output = typed, run = function(ctx, i)\n"
+    "  return { s = { x = i.wrong and 'X' or 'x' }, l = { 1, i.wrong and 1 or 2 }, b = 'ab', p = 'a', f = 'a.b',\n"
+    "    u = { k = 'one' } } end }\n"
     "p:command 'add' { input = { n = t.integer }, output = t.integer, run = function(ctx, i)\n"
     "  ctx.db:run('insert into a(x) values ($1)', i.n)\n"
     "  ctx.log:info('added', { n = i.n })\n"
@@ -220,6 +228,33 @@ static void failure__whose_memory_fails_keeps_its_status_or_is_an_error(void **s
     }
 }
 
+#define TYPED(text, list, below)                                                                   \
+    "{\"s\":{\"x\":\"" text "\"},\"l\":" list ",\"b\":\"AAEC\",\"p\":\"aaa\",\"f\":\"a.example\"," \
+    "\"u\":{\"k\":\"one\"" below "}}"
+
+/* What could not be checked for want of memory is not taken for a value that fits. */
+static void contract__whose_memory_fails_takes_nothing_unchecked(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *input;
+        int status;
+    } cases[] = {
+        {TYPED("abc", "[1,[2]]", ",\"below\":" TYPED("d", "[]", "")), 200},
+        {TYPED("ABC", "[1,[2]]", ""), 400},
+        {TYPED("abc", "[{\"a\":1},{\"a\":1}]", ""), 400},
+        {"{\"s\":{\"no\":1},\"l\":[],\"b\":\"*\",\"p\":\"b\",\"f\":\"-\",\"u\":{\"k\":\"two\"}}",
+         400},
+    };
+    serve();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        sweep("typed", cases[i].input, cases[i].status, 0, 1);
+        sweep("typed", cases[i].input, cases[i].status, 0, SIZE_MAX);
+    }
+    sweep("shown", "{\"wrong\":false}", 200, 0, 1);
+    sweep("shown", "{\"wrong\":true}", 500, 0, 1);
+}
+
 static void command__whose_memory_fails_is_done_or_leaves_no_trace(void **state)
 {
     (void)state;
@@ -279,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SWEEP_TEST(query__whose_memory_fails_is_answered_with_an_error),
         SWEEP_TEST(failure__whose_memory_fails_keeps_its_status_or_is_an_error),
+        SWEEP_TEST(contract__whose_memory_fails_takes_nothing_unchecked),
         SWEEP_TEST(command__whose_memory_fails_is_done_or_leaves_no_trace),
         SWEEP_TEST(publish__whose_memory_fails_can_be_tried_again),
         SWEEP_TEST(swap__whose_memory_fails_leaves_the_old_generation_serving),
