@@ -59,14 +59,6 @@ static const struct capability_header *header_of(const struct capability *c, str
     return NULL;
 }
 
-static bool is_composite(const struct contract_type *type)
-{
-    type = contract_type_resolve(type);
-    return type->kind == CONTRACT_ARRAY || type->kind == CONTRACT_MAP ||
-           type->kind == CONTRACT_OBJECT || type->kind == CONTRACT_UNION ||
-           type->kind == CONTRACT_SCHEMA;
-}
-
 static enum place place_of(const struct export_operation *o, const struct contract_member *member)
 {
     const struct contract_type *type = contract_type_resolve(member->type);
@@ -76,7 +68,8 @@ static enum place place_of(const struct export_operation *o, const struct contra
         return IN_HEADER;
     if (!text_equal(o->method, TEXT("GET")))
         return IN_BODY;
-    bool fits = type->kind == CONTRACT_ARRAY ? !is_composite(type->of) : !is_composite(type);
+    bool fits = type->kind == CONTRACT_ARRAY ? !contract_type_is_composite(type->of)
+                                             : !contract_type_is_composite(type);
     return fits ? IN_QUERY : NOWHERE;
 }
 

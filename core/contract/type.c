@@ -77,6 +77,20 @@ const char *contract_type_word(const struct contract_type *type)
     }
 }
 
+bool contract_type_is_composite(const struct contract_type *type)
+{
+    switch (contract_type_resolve(type)->kind) {
+    case CONTRACT_ARRAY:
+    case CONTRACT_MAP:
+    case CONTRACT_OBJECT:
+    case CONTRACT_UNION:
+    case CONTRACT_SCHEMA:
+        return true;
+    default:
+        return false;
+    }
+}
+
 ptrdiff_t contract_member_find(const struct contract_type *object, struct text name, size_t hint)
 {
     if (hint < object->count && text_equal(object->members[hint].name, name))

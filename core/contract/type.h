@@ -115,6 +115,9 @@ const char *contract_kind_name(enum contract_kind kind);
 /* What a value of it is called in messages: "integer", "object"; of a ref, what it stands for. */
 const char *contract_type_word(const struct contract_type *type);
 
+/* Arrays, maps, objects, unions, JSON Schemas: no single text stands for a value of it. */
+bool contract_type_is_composite(const struct contract_type *type);
+
 /*
  * The member of that name. `hint` is where to look first (members usually come in the same order);
  * -1: none.

@@ -5,14 +5,6 @@
 
 #include "contract/check.h"
 
-/* Of which no value can be written as a parameter. */
-static bool is_composite(const struct contract_type *type)
-{
-    return type->kind == CONTRACT_ARRAY || type->kind == CONTRACT_MAP ||
-           type->kind == CONTRACT_OBJECT || type->kind == CONTRACT_UNION ||
-           type->kind == CONTRACT_SCHEMA;
-}
-
 /* A parameter's text becomes JSON's token of the same meaning, and is then decoded like one. */
 static enum json_token parameter_token(struct decoder *d, const struct contract_type *type,
                                        struct text value)
@@ -41,7 +33,7 @@ static void decode_parameter_value(struct decoder *d, const struct contract_type
     bool scalar_mismatch =
         token == JSON_STRING && (type->kind == CONTRACT_INTEGER || type->kind == CONTRACT_NUMBER ||
                                  type->kind == CONTRACT_BOOLEAN);
-    if (!is_composite(type) && !scalar_mismatch) {
+    if (!contract_type_is_composite(type) && !scalar_mismatch) {
         decode_value(d, type, at, token);
         return;
     }

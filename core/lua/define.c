@@ -294,6 +294,8 @@ int define_read(lua_State *L, struct plugin_definition *definition, struct pn_er
         rc = read_capabilities(&r, plugin);
     if (rc == 0)
         rc = define_types_finish(L, &r.types, definition->types, definition->type_count, err);
+    for (size_t i = 0; rc == 0 && i < definition->capability_count; i++)
+        rc = definition_capability_finish(&r, &definition->capabilities[i]);
     lua_settop(L, plugin);
     return rc;
 }

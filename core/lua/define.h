@@ -79,5 +79,7 @@ int definition_integer(struct definition_reader *r, int index, const char *name,
 
 /* define_capability.c; stack: … capability */
 int definition_capability(struct definition_reader *r, struct capability *c);
+/* What can be judged when all refs are resolved: the input, and what of it comes as text. */
+int definition_capability_finish(struct definition_reader *r, struct capability *c);
 
 #endif

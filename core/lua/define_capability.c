@@ -48,24 +48,6 @@ static int read_errors(struct definition_reader *r, int index, struct capability
     return 0;
 }
 
-/*
- * Each {name} of the route must be a member of the input. The route's own form is the router's to
- * judge.
- */
-static int check_route_parameters(struct definition_reader *r, const struct capability *c)
-{
-    struct text rest = c->path, segment;
-    while (text_split(&rest, '/', &segment)) {
-        if (segment.len < 2 || segment.data[0] != '{' || segment.data[segment.len - 1] != '}')
-            continue;
-        struct text name = {segment.data + 1, segment.len - 2};
-        ptrdiff_t i = contract_member_find(c->input, name, SIZE_MAX);
-        if (i < 0)
-            return definition_refuse(r, "'http': the input has no member '%.*s'", TEXT_ARGS(name));
-    }
-    return 0;
-}
-
 static int read_route(struct definition_reader *r, int fields, struct capability *c)
 {
     static const char *const methods[] = {"GET", "POST", "PUT", "PATCH", "DELETE", NULL};
@@ -91,7 +73,7 @@ static int read_route(struct definition_reader *r, int fields, struct capability
         return definition_refuse(r, "'http': '%.*s' is the host's own", TEXT_ARGS(rest));
     c->method = method;
     c->path = rest;
-    return check_route_parameters(r, c);
+    return 0;
 }
 
 static int read_contract(struct definition_reader *r, int fields, const char *name,
@@ -117,8 +99,6 @@ static int read_input(struct definition_reader *r, int fields, struct capability
         c->input = contract_type_new(&r->definition->arena, CONTRACT_OBJECT);
         rc = c->input ? 0 : PN_ENOMEM;
     }
-    if (rc == 0 && (c->input->kind != CONTRACT_OBJECT || c->input->nullable))
-        rc = definition_refuse(r, "'input' must be an object");
     return rc;
 }
 
@@ -167,8 +147,7 @@ static bool is_header_name(struct text name)
 }
 
 /* stack: … member header */
-static int read_header(struct definition_reader *r, const struct capability *c,
-                       struct capability_header *out)
+static int read_header(struct definition_reader *r, struct capability_header *out)
 {
     struct text member, header;
     if (lua_type(r->L, -2) != LUA_TSTRING || lua_type(r->L, -1) != LUA_TSTRING)
@@ -176,8 +155,6 @@ static int read_header(struct definition_reader *r, const struct capability *c,
             r, "'headers' maps members of the input to headers, such as { client = \"X-Client\" }");
     member.data = lua_tolstring(r->L, -2, &member.len);
     header.data = lua_tolstring(r->L, -1, &header.len);
-    if (contract_member_find(c->input, member, SIZE_MAX) < 0)
-        return definition_refuse(r, "'headers': the input has no member '%.*s'", TEXT_ARGS(member));
     if (!is_header_name(header))
         return definition_refuse(r, "'headers': '%.*s' is not the name of a header",
                                  TEXT_ARGS(header));
@@ -204,7 +181,7 @@ static int read_headers(struct definition_reader *r, int index, struct capabilit
     while (lua_next(r->L, top)) {
         if (c->header_count == HEADERS_MAX)
             return definition_refuse(r, "'headers' has more than %d entries", HEADERS_MAX);
-        rc = read_header(r, c, &headers[c->header_count++]);
+        rc = read_header(r, &headers[c->header_count++]);
         if (rc != 0)
             return rc;
         lua_pop(r->L, 1);
@@ -288,6 +265,14 @@ static int read_kind(struct definition_reader *r, int index, struct capability *
     return definition_refuse(r, "there is no kind '%.*s' of capability", TEXT_ARGS(kind));
 }
 
+/* What messages begin with. */
+static void set_context(struct definition_reader *r, const struct capability *c)
+{
+    snprintf(r->context, sizeof r->context, "%.*s: %s '%.*s'", TEXT_ARGS(c->where),
+             capability_kind_name(c->kind), (int)(c->name.len > 64 ? 64 : c->name.len),
+             c->name.data);
+}
+
 /* stack: … capability */
 int definition_capability(struct definition_reader *r, struct capability *c)
 {
@@ -299,14 +284,52 @@ int definition_capability(struct definition_reader *r, struct capability *c)
     if (rc != 0 || (rc = read_kind(r, index, c)) != 0 ||
         (rc = definition_string(r, index, "name", true, &c->name)) != 0)
         return rc;
-    snprintf(r->context, sizeof r->context, "%.*s: %s '%.*s'", TEXT_ARGS(c->where),
-             capability_kind_name(c->kind), (int)(c->name.len > 64 ? 64 : c->name.len),
-             c->name.data);
+    set_context(r, c);
     lua_pushliteral(r->L, "fields");
     if (lua_rawget(r->L, index) != LUA_TTABLE)
         return definition_refuse(r, "its definition must be a table");
     rc = read_fields(r, index + 1, c);
     if (rc == 0)
         lua_settop(r->L, index);
+    return rc;
+}
+
+/* A member of the input that comes as one text: of the path, or of a header. */
+static int check_text_member(struct definition_reader *r, const struct capability *c,
+                             const char *field, struct text name)
+{
+    ptrdiff_t i = contract_member_find(c->input, name, SIZE_MAX);
+    if (i < 0)
+        return definition_refuse(r, "'%s': the input has no member '%.*s'", field, TEXT_ARGS(name));
+    const struct contract_type *type = contract_type_resolve(c->input->members[i].type);
+    if (type->kind == CONTRACT_ARRAY) /* of one item */
+        type = contract_type_resolve(type->of);
+    if (contract_type_is_composite(type))
+        return definition_refuse(r, "'%s': no text can be the member '%.*s', which is %s", field,
+                                 TEXT_ARGS(name), contract_type_word(type));
+    return 0;
+}
+
+/* Each {name} of the route; the route's own form is the router's to judge. */
+static int check_route_parameters(struct definition_reader *r, const struct capability *c)
+{
+    struct text rest = c->path, segment;
+    int rc = 0;
+    while (rc == 0 && text_split(&rest, '/', &segment))
+        if (segment.len >= 2 && segment.data[0] == '{' && segment.data[segment.len - 1] == '}')
+            rc = check_text_member(r, c, "http", (struct text){segment.data + 1, segment.len - 2});
+    return rc;
+}
+
+int definition_capability_finish(struct definition_reader *r, struct capability *c)
+{
+    set_context(r, c);
+    bool nullable = c->input->nullable; /* of a ref: also what it stands for */
+    c->input = contract_type_resolve(c->input);
+    if (c->input->kind != CONTRACT_OBJECT || nullable)
+        return definition_refuse(r, "'input' must be an object");
+    int rc = check_route_parameters(r, c);
+    for (size_t i = 0; i < c->header_count && rc == 0; i++)
+        rc = check_text_member(r, c, "headers", c->headers[i].member);
     return rc;
 }

@@ -438,6 +438,34 @@ uint64_t catalogue_version(const struct catalogue *c)
     return c->version;
 }
 
+static int by_name(const void *a, const void *b)
+{
+    const struct plugin_definition *const *left = a, *const *right = b;
+    return text_compare((*left)->name, (*right)->name);
+}
+
+int catalogue_definitions(const struct catalogue *c, struct contract_set *out)
+{
+    size_t count = 0;
+    struct plugin *p;
+    for (size_t at = 0; map_next(&c->plugins, &at);)
+        count++;
+    const struct plugin_definition **list = calloc(count + 1, sizeof *list);
+    *out = (struct contract_set){list, 0};
+    if (!list)
+        return PN_ENOMEM;
+    for (size_t at = 0; (p = map_next(&c->plugins, &at));)
+        if (p->serving)
+            list[out->count++] = &p->serving->definition;
+    qsort(list, out->count, sizeof *list, by_name);
+    return 0;
+}
+
+void catalogue_definitions_free(struct contract_set *set)
+{
+    free((void *)(uintptr_t)set->plugins);
+}
+
 struct plugin *catalogue_next(const struct catalogue *c, size_t *at)
 {
     return map_next(&c->plugins, at);

@@ -115,6 +115,13 @@ enum route_result catalogue_route(const struct catalogue *c, enum http_method me
 /* Another one each time that something else serves; never 0. */
 uint64_t catalogue_version(const struct catalogue *c);
 
+/*
+ * What all plugins that serve declare, in order of name; valid until the catalogue changes. PN_ENOMEM;
+ * otherwise catalogue_definitions_free.
+ */
+int catalogue_definitions(const struct catalogue *c, struct contract_set *out);
+void catalogue_definitions_free(struct contract_set *set);
+
 struct plugin *catalogue_next(const struct catalogue *c, size_t *at); /* as map_next */
 
 /* A call is about to read the plugin's database: its snapshot is ended with the tick. */

@@ -1,15 +1,19 @@
 /*
- * Clients: GET /client.ts and GET /client.d.lua, made from the generations that serve here.
- *
- * What is answered is what the contracts say, which whoever may call may know.
+ * Clients: what GET /client.ts and GET /client.d.lua give, made from the generations that serve here.
  */
 #ifndef PINION_PLUGIN_CLIENTS_H
 #define PINION_PLUGIN_CLIENTS_H
 
-#include "http/server.h"
 #include "plugin/catalogue.h"
 
-/* True: the request was for one of them, and it was answered. */
-bool clients_serve(const struct catalogue *c, struct http_exchange *x);
+/* "client.ts" or "client.d.lua". */
+bool clients_has(struct text name);
+
+/*
+ * Appends that file. `query` may say "integers=bigint" or "string", which only the TypeScript client
+ * heeds. PN_EINVAL: it says anything else; PN_ENOMEM.
+ */
+int clients_write(const struct catalogue *c, struct text name, struct text query,
+                  struct buffer *out);
 
 #endif

@@ -4,35 +4,21 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 void describe_release(struct describe *d)
 {
     buffer_release(&d->document);
 }
 
-static size_t count_plugins(const struct catalogue *c)
-{
-    size_t count = 0;
-    for (size_t at = 0; catalogue_next(c, &at);)
-        count++;
-    return count;
-}
-
 void describe_write(const struct catalogue *c, struct text server, struct buffer *out)
 {
     const struct contract_openapi_options options = {TEXT(PINION_VERSION), server};
-    const struct plugin_definition **plugins = calloc(count_plugins(c) + 1, sizeof *plugins);
-    struct contract_set set = {plugins, 0};
-    struct plugin *p;
-    for (size_t at = 0; plugins && (p = catalogue_next(c, &at));)
-        if (p->serving)
-            plugins[set.count++] = &p->serving->definition;
-    if (plugins)
+    struct contract_set set;
+    if (catalogue_definitions(c, &set) == 0)
         contract_openapi_write(&set, &options, out);
     else
         out->failed = true;
-    free(plugins);
+    catalogue_definitions_free(&set);
 }
 
 /* False: memory is out. */

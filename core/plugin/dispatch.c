@@ -4,7 +4,6 @@
 #include "http/problem.h"
 #include "http/query.h"
 #include "plugin/clients.h"
-
 #include "plugin/mcp.h"
 
 #include <assert.h>
@@ -157,22 +156,6 @@ static bool resolve_universal(struct request *r)
     return true;
 }
 
-/* GET /openapi.json. True: it was answered. */
-static bool resolve_document(struct request *r)
-{
-    const struct http_path *path = &r->http->path;
-    struct dispatcher *d = r->dispatcher;
-    if (path->count != 1 || !text_equal(path->segments[0], TEXT("openapi.json")))
-        return false;
-    if (r->http->method != HTTP_GET && r->http->method != HTTP_HEAD)
-        refuse_method(r, "GET, HEAD, OPTIONS");
-    else if (d->starting(d->user))
-        not_found(r);
-    else
-        describe_respond(&d->describe, d->catalogue, r->exchange, r->origin.trace_id);
-    return true;
-}
-
 /* The declared routes. False: it was answered. */
 static bool resolve_route(struct request *r)
 {
@@ -207,15 +190,48 @@ bool dispatch_add_headers(const struct http_request *http, const struct capabili
     return true;
 }
 
-/* POST /mcp. True: it was answered, or will be. */
-static bool resolve_mcp(struct request *r)
+static void give_client(struct request *r, struct text name)
 {
-    if (!mcp_is_address(&r->http->path))
-        return false;
-    if (r->http->method == HTTP_POST)
-        mcp_request(r->dispatcher, r->exchange, &r->origin);
+    const struct http_header header = {TEXT("Pinion-Trace-Id"), r->origin.trace_id};
+    struct buffer body = BUFFER_INIT;
+    int rc = clients_write(r->dispatcher->catalogue, name, r->http->query, &body);
+    if (rc == 0)
+        http_respond(r->exchange,
+                     &(struct http_response){.status = 200,
+                                             .content_type = TEXT("text/plain; charset=utf-8"),
+                                             .body = buffer_text(&body),
+                                             .headers = &header,
+                                             .header_count = 1});
+    else if (rc == PN_EINVAL)
+        refuse(r, 400, "invalid_query", TEXT("the query may say integers=number, bigint or string"),
+               NULL);
     else
+        refuse(r, 500, "internal", TEXT("the worker is out of memory"), NULL);
+    buffer_release(&body);
+}
+
+/* What the host itself has beside /call, all of one segment. True: it was answered, or will be. */
+static bool serve_own(struct request *r)
+{
+    struct dispatcher *d = r->dispatcher;
+    if (r->http->path.count != 1)
+        return false;
+    struct text name = r->http->path.segments[0];
+    bool mcp = text_equal(name, TEXT("mcp")), document = text_equal(name, TEXT("openapi.json"));
+    if (!mcp && !document && !clients_has(name))
+        return false;
+    if (mcp && r->http->method == HTTP_POST)
+        mcp_request(d, r->exchange, &r->origin);
+    else if (mcp)
         refuse_method(r, "POST, OPTIONS");
+    else if (r->http->method != HTTP_GET && r->http->method != HTTP_HEAD)
+        refuse_method(r, "GET, HEAD, OPTIONS");
+    else if (d->starting(d->user))
+        not_found(r);
+    else if (document)
+        describe_respond(&d->describe, d->catalogue, r->exchange, r->origin.trace_id);
+    else
+        give_client(r, name);
     return true;
 }
 
@@ -226,7 +242,7 @@ static bool resolve(struct request *r)
         refuse_method(r, "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         return false;
     }
-    if (resolve_document(r) || resolve_universal(r) || (!r->target.plugin && !resolve_route(r)))
+    if (resolve_universal(r) || (!r->target.plugin && !resolve_route(r)))
         return false;
     if (read_query(r) &&
         dispatch_add_headers(r->http, r->target.capability, r->parameters, &r->parameter_count))
@@ -317,14 +333,14 @@ void dispatch_request(void *user, struct http_exchange *x)
         .header_count = r.http->header_count,
     };
     set_trace_id(&r);
-    if (resolve_mcp(&r))
+    if (serve_own(&r))
         return;
     if (may_be_forged(r.http)) {
         refuse(&r, 415, "not_json", TEXT("a browser must send its input as application/json"),
                NULL);
         return;
     }
-    if (clients_serve(r.dispatcher->catalogue, x) || !resolve(&r))
+    if (!resolve(&r))
         return;
     struct call_input in = {r.http->body, r.parameters, r.parameter_count};
     if (r.http->method == HTTP_GET || r.http->method == HTTP_HEAD)

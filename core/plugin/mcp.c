@@ -201,11 +201,6 @@ static void take(struct request *r)
     }
 }
 
-bool mcp_is_address(const struct http_path *path)
-{
-    return path->count == 1 && text_equal(path->segments[0], TEXT("mcp"));
-}
-
 void mcp_request(struct dispatcher *d, struct http_exchange *x, const struct call_origin *origin)
 {
     struct request r = {.dispatcher = d,

@@ -12,8 +12,6 @@
 
 #include "plugin/dispatch.h"
 
-bool mcp_is_address(const struct http_path *path);
-
 /* Takes a POST; answers now, or through mcp_answer when a tool's call has ended. */
 void mcp_request(struct dispatcher *d, struct http_exchange *x, const struct call_origin *origin);
 

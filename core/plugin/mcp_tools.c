@@ -136,15 +136,6 @@ void mcp_tool_write(struct buffer *out, const struct plugin_definition *plugin,
     buffer_append_char(out, '}');
 }
 
-static size_t count_capabilities(const struct catalogue *c)
-{
-    size_t count = 0;
-    struct plugin *p;
-    for (size_t at = 0; (p = catalogue_next(c, &at));)
-        count += p->serving ? p->serving->definition.capability_count : 0;
-    return count;
-}
-
 static int by_name(const void *a, const void *b)
 {
     return strcmp(((const struct tool *)a)->name, ((const struct tool *)b)->name);
@@ -167,15 +158,20 @@ static void add_tools(struct tools *tools, const struct plugin_definition *plugi
 
 static bool collect(struct tools *tools, const struct catalogue *c, struct text cursor)
 {
-    struct plugin *p;
-    *tools = (struct tools){calloc(count_capabilities(c) + 1, sizeof *tools->list), 0};
-    if (!tools->list)
-        return false;
-    for (size_t at = 0; (p = catalogue_next(c, &at));)
-        if (p->serving)
-            add_tools(tools, &p->serving->definition, cursor);
-    qsort(tools->list, tools->count, sizeof *tools->list, by_name);
-    return true;
+    struct contract_set set;
+    size_t capabilities = 0;
+    *tools = (struct tools){NULL, 0};
+    if (catalogue_definitions(c, &set) == 0) {
+        for (size_t i = 0; i < set.count; i++)
+            capabilities += set.plugins[i]->capability_count;
+        tools->list = calloc(capabilities + 1, sizeof *tools->list);
+    }
+    for (size_t i = 0; tools->list && i < set.count; i++)
+        add_tools(tools, set.plugins[i], cursor);
+    if (tools->list)
+        qsort(tools->list, tools->count, sizeof *tools->list, by_name);
+    catalogue_definitions_free(&set);
+    return tools->list != NULL;
 }
 
 void mcp_tools_write(struct buffer *out, const struct catalogue *c, struct text cursor)

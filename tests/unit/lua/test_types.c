@@ -226,6 +226,42 @@ static void schema__judges_what_comes_in_and_goes_out(void **state)
                "t.json_schema: schema at");
 }
 
+/* `fields` of a query "q" whose input is the named type. */
+static void load_query(const char *fields, const char *why)
+{
+    static char init[2048];
+    free_vm();
+    new_vm();
+    snprintf(init, sizeof init,
+             PLUGIN
+             "local order = p:type 'order' { id = t.integer, parts = t.array(t.any) }\n"
+             "p:type 'or_not' (t.nullable(order))\n"
+             "p:query 'q' { output = t.any, run = function(_, i) return i.id end, %s }\nreturn p\n",
+             fields);
+    int rc = try_load(init);
+    if (why && rc != 0)
+        expect_text(fx.err.message, why);
+    else if (why || rc != 0)
+        fail_msg("%s: %s", fields, rc ? fx.err.message : "was taken");
+}
+
+static void named_type__is_an_input(void **state)
+{
+    (void)state;
+    load_query("input = order, http = 'GET /orders/{id}', headers = { id = 'X-Id' }", NULL);
+    assert_int_equal(run_call("q", (struct call_input){.body = TEXT("{\"id\":7,\"parts\":[]}")}),
+                     CALL_OK);
+    assert_string_equal(out(), "7");
+    load_query("input = t.ref 'or_not'", "query 'q': 'input' must be an object");
+    load_query("input = t.nullable(order)", "query 'q': 'input' must be an object");
+    load_query("input = t.array(order)", "query 'q': 'input' must be an object");
+    load_query("input = order, http = 'GET /{parts}'", NULL); /* one item of any kind */
+    load_query("input = { o = order }, http = 'GET /{o}'",
+               "'http': no text can be the member 'o', which is object");
+    load_query("input = order, headers = { name = 'X-Name' }",
+               "'headers': the input has no member 'name'");
+}
+
 static void versions__live_side_by_side(void **state)
 {
     (void)state;
@@ -259,6 +295,7 @@ int main(void)
         VM_TEST(number__is_a_multiple),
         VM_TEST(array__has_its_items),
         VM_TEST(schema__judges_what_comes_in_and_goes_out),
+        VM_TEST(named_type__is_an_input),
         VM_TEST(versions__live_side_by_side),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
