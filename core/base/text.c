@@ -103,6 +103,14 @@ bool text_is_utf8(struct text t)
     return true;
 }
 
+size_t text_characters(struct text t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t.len; i++)
+        n += ((unsigned char)t.data[i] & 0xC0) != 0x80;
+    return n;
+}
+
 void text_repair(char *data, size_t len)
 {
     for (size_t i = 0; i < len;) {

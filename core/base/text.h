@@ -43,6 +43,8 @@ bool text_split(struct text *rest, char separator, struct text *part);
 /* Strict UTF-8 (RFC 3629): no overlong forms, no surrogates, nothing above U+10FFFF. */
 bool text_is_utf8(struct text t);
 
+size_t text_characters(struct text t); /* code points of UTF-8 */
+
 /*
  * Puts '?' in the place of each byte that is not part of such a sequence: for text that is only to
  * be shown.

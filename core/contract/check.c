@@ -1,5 +1,6 @@
 #include "contract/check.h"
 
+#include "base/ascii.h"
 #include "contract/pattern.h"
 #include "contract/schema/format.h"
 #include "json/decimal.h"
@@ -10,11 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* The digits t[at, at+n) as a number, or -1. */
 static int digits(struct text t, size_t at, size_t n)
 {
@@ -22,7 +18,7 @@ static int digits(struct text t, size_t at, size_t n)
     if (t.len < at + n)
         return -1;
     for (size_t i = at; i < at + n; i++) {
-        if (!is_digit(t.data[i]))
+        if (!ascii_is_digit(t.data[i]))
             return -1;
         value = value * 10 + (t.data[i] - '0');
     }
@@ -65,7 +61,7 @@ bool contract_is_timestamp(struct text t)
     size_t at = 19;
     if (t.data[at] == '.') {
         size_t first = ++at;
-        while (at < t.len && is_digit(t.data[at]))
+        while (at < t.len && ascii_is_digit(t.data[at]))
             at++;
         if (at == first)
             return false;
@@ -80,7 +76,7 @@ bool contract_is_uuid(struct text t)
     for (size_t i = 0; i < t.len; i++) {
         char c = t.data[i];
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-        bool hex = is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        bool hex = ascii_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
         if (dash ? c != '-' : !hex)
             return false;
     }
@@ -91,7 +87,7 @@ bool contract_is_decimal(struct text t)
 {
     size_t at = t.len && t.data[0] == '-' ? 1 : 0;
     size_t first = at;
-    while (at < t.len && is_digit(t.data[at]))
+    while (at < t.len && ascii_is_digit(t.data[at]))
         at++;
     if (at == first || (t.data[first] == '0' && at - first > 1))
         return false;
@@ -100,7 +96,7 @@ bool contract_is_decimal(struct text t)
     if (t.data[at++] != '.')
         return false;
     first = at;
-    while (at < t.len && is_digit(t.data[at]))
+    while (at < t.len && ascii_is_digit(t.data[at]))
         at++;
     return at == t.len && at > first;
 }
@@ -169,14 +165,6 @@ bool contract_check_integer(const struct contract_type *type, int64_t value,
             return offend_integer(at, o, value, "at most", type->max_integer);
     }
     return !type->extra->has_multiple || check_multiple(type, value, at, o);
-}
-
-static size_t count_characters(struct text t)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < t.len; i++)
-        n += ((unsigned char)t.data[i] & 0xC0) != 0x80;
-    return n;
 }
 
 static bool check_length(const struct contract_type *type, size_t length, const char *unit,
@@ -260,7 +248,7 @@ static bool check_plain(const struct contract_type *type, struct text value,
     /* Bytes bound characters from above, so counting is rarely needed. */
     if (value.len <= type->max_length && type->min_length == 0)
         return true;
-    return check_length(type, count_characters(value), "character", at, o);
+    return check_length(type, text_characters(value), "character", at, o);
 }
 
 bool contract_check_bytes(const struct contract_type *type, size_t length,

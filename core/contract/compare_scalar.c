@@ -38,14 +38,6 @@ static bool is_text(enum contract_kind kind)
            kind == CONTRACT_BYTES;
 }
 
-static size_t count_characters(struct text t)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < t.len; i++)
-        n += ((unsigned char)t.data[i] & 0xC0) != 0x80;
-    return n;
-}
-
 /* Whether a string type takes whatever the type of another text kind does. */
 static bool string_covers(const struct contract_type *string, const struct contract_type *other)
 {
@@ -55,7 +47,7 @@ static bool string_covers(const struct contract_type *string, const struct contr
         return string->min_length <= 1 && string->max_length == SIZE_MAX &&
                (other->kind != CONTRACT_BYTES || string->min_length == 0);
     for (size_t i = 0; i < other->count; i++) {
-        size_t length = count_characters(other->choices[i]);
+        size_t length = text_characters(other->choices[i]);
         if (length < string->min_length || length > string->max_length)
             return false;
     }

@@ -1,22 +1,18 @@
 #include "contract/export_text.h"
 
+#include "base/ascii.h"
 #include "base/embedded.h"
 
 #include <stdlib.h>
 
 extern const struct embedded_file template_files[];
 
-static bool is_letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
-
 bool export_is_identifier(struct text name, bool dollar)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
-        bool digit = i > 0 && c >= '0' && c <= '9';
-        if (!is_letter(c) && !digit && !(dollar && c == '$'))
+        bool word = ascii_is_letter(c) || c == '_' || (i > 0 && ascii_is_digit(c));
+        if (!word && !(dollar && c == '$'))
             return false;
     }
     return name.len > 0;

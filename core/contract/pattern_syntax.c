@@ -1,5 +1,7 @@
 #include "contract/pattern_syntax.h"
 
+#include "base/ascii.h"
+
 /* ECMA-262's white space and line terminators, as members of a class, and all that is not. */
 #define SPACES                                                                                     \
     "\\t-\\r \\x{a0}\\x{1680}\\x{2000}-\\x{200a}\\x{2028}\\x{2029}\\x{202f}\\x{205f}"              \
@@ -8,21 +10,6 @@
     "\\x{0}-\\x{8}\\x{e}-\\x{1f}!-\\x{9f}\\x{a1}-\\x{167f}\\x{1681}-\\x{1fff}"                     \
     "\\x{200b}-\\x{2027}\\x{202a}-\\x{202e}\\x{2030}-\\x{205e}\\x{2060}-\\x{2fff}"                 \
     "\\x{3001}-\\x{fefe}\\x{ff00}-\\x{10ffff}"
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-    return (unsigned char)((c | 0x20) - 'a') < 26;
-}
-
-static bool is_hex(char c)
-{
-    return is_digit(c) || (unsigned char)((c | 0x20) - 'a') < 6;
-}
 
 static bool refuse(struct pattern_syntax *s, const char *problem)
 {
@@ -68,9 +55,9 @@ static long four_hex(const struct pattern_syntax *s, size_t ahead)
     long value = 0;
     for (size_t i = 0; i < 4; i++) {
         char c = peek(s, ahead + i);
-        if (!is_hex(c))
+        if (!ascii_is_hex(c))
             return -1;
-        value = value * 16 + (is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
+        value = value * 16 + (ascii_is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
     }
     return value;
 }
@@ -89,9 +76,9 @@ static bool translate_braced(struct pattern_syntax *s)
 {
     long value = 0;
     size_t n = 3;
-    for (; is_hex(peek(s, n)) && value <= 0x10FFFF; n++) {
+    for (; ascii_is_hex(peek(s, n)) && value <= 0x10FFFF; n++) {
         char c = peek(s, n);
-        value = value * 16 + (is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
+        value = value * 16 + (ascii_is_digit(c) ? c - '0' : (c | 0x20) - 'a' + 10);
     }
     if (n == 3 || (peek(s, n) != '}' && value <= 0x10FFFF))
         return refuse(s, "expected hexadecimal digits and '}' after '\\u{'");
@@ -137,7 +124,8 @@ static bool translate_property(struct pattern_syntax *s)
     size_t n = 3;
     if (peek(s, 2) != '{')
         return refuse(s, "expected '{' and a property's name");
-    while (is_letter(peek(s, n)) || is_digit(peek(s, n)) || peek(s, n) == '_' || peek(s, n) == '=')
+    while (ascii_is_letter(peek(s, n)) || ascii_is_digit(peek(s, n)) || peek(s, n) == '_' ||
+           peek(s, n) == '=')
         n++;
     if (peek(s, n) != '}' || n == 3)
         return refuse(s, "expected a property's name and '}'");
@@ -151,7 +139,7 @@ static bool translate_backreference(struct pattern_syntax *s, bool in_class)
     if (in_class)
         return refuse(s, "no reference to a group can stand in a class");
     size_t n = 1;
-    while (is_digit(peek(s, n)))
+    while (ascii_is_digit(peek(s, n)))
         n++;
     s->refers_back = true;
     buffer_printf(&s->out, "\\g{%.*s}", (int)(n - 1), s->source.data + s->at + 1);
@@ -182,11 +170,13 @@ static bool translate_letter(struct pattern_syntax *s, char c, bool in_class)
     case 'v':
         return replace(s, 2, TEXT("\\x{b}"));
     case '0':
-        return is_digit(peek(s, 2)) ? refuse(s, "no octal escapes") : replace(s, 2, TEXT("\\x{0}"));
+        return ascii_is_digit(peek(s, 2)) ? refuse(s, "no octal escapes")
+                                          : replace(s, 2, TEXT("\\x{0}"));
     case 'c':
-        return is_letter(peek(s, 2)) ? copy(s, 3) : refuse(s, "expected a letter after '\\c'");
+        return ascii_is_letter(peek(s, 2)) ? copy(s, 3)
+                                           : refuse(s, "expected a letter after '\\c'");
     case 'x':
-        return is_hex(peek(s, 2)) && is_hex(peek(s, 3))
+        return ascii_is_hex(peek(s, 2)) && ascii_is_hex(peek(s, 3))
                    ? copy(s, 4)
                    : refuse(s, "expected two hexadecimal digits after '\\x'");
     case 'u':
@@ -209,7 +199,7 @@ static bool translate_escape(struct pattern_syntax *s, bool in_class)
         return refuse(s, "'\\' at the end");
     if (c >= '1' && c <= '9')
         return translate_backreference(s, in_class);
-    if (is_letter(c) || c == '0')
+    if (ascii_is_letter(c) || c == '0')
         return translate_letter(s, c, in_class);
     if (c < ' ' || c > '~')
         return refuse(s, "no such escape in ECMA-262");
@@ -258,7 +248,7 @@ static bool translate_group(struct pattern_syntax *s)
     if (comes(s, TEXT("(*")))
         return refuse(s, "nothing to repeat");
     if (comes(s, TEXT("(?<")))
-        return is_letter(peek(s, 3)) || peek(s, 3) == '_'
+        return ascii_is_letter(peek(s, 3)) || peek(s, 3) == '_'
                    ? copy(s, 3)
                    : refuse(s, "expected a group's name after '(?<'");
     return comes(s, TEXT("(?")) ? refuse(s, "no such group in ECMA-262") : copy(s, 1);
@@ -269,12 +259,12 @@ static size_t count_braces(const struct pattern_syntax *s, size_t *min)
 {
     size_t n = 1;
     *min = 0;
-    for (; is_digit(peek(s, n)); n++)
+    for (; ascii_is_digit(peek(s, n)); n++)
         *min = *min < 100000 ? *min * 10 + (size_t)(peek(s, n) - '0') : *min;
     if (n == 1)
         return 0;
     if (peek(s, n) == ',')
-        for (n++; is_digit(peek(s, n));)
+        for (n++; ascii_is_digit(peek(s, n));)
             n++;
     return peek(s, n) == '}' ? n + 1 : 0;
 }

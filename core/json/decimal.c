@@ -1,18 +1,15 @@
 #include "json/decimal.h"
 
-static const int64_t exponent_max = INT64_C(1000000000000000);
+#include "base/ascii.h"
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+static const int64_t exponent_max = INT64_C(1000000000000000);
 
 static int64_t read_exponent(struct text t)
 {
     bool negative = t.len && t.data[0] == '-';
     int64_t value = 0;
     for (size_t i = 0; i < t.len; i++)
-        if (is_digit(t.data[i]) && value < exponent_max)
+        if (ascii_is_digit(t.data[i]) && value < exponent_max)
             value = value * 10 + (t.data[i] - '0');
     if (value > exponent_max)
         value = exponent_max;

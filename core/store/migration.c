@@ -3,21 +3,17 @@
  */
 #include "store/migration.h"
 
+#include "base/ascii.h"
 #include "store/migration_sum.h"
 
 #include <stdio.h>
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 static bool is_name(struct text t)
 {
     for (size_t i = 0; i < t.len; i++) {
         char c = t.data[i];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-        if (!letter && !is_digit(c) && c != '_' && c != '-')
+        if (!letter && !ascii_is_digit(c) && c != '_' && c != '-')
             return false;
     }
     return t.len > 0;
@@ -28,7 +24,7 @@ int migration_parse_name(struct text file, int *number, struct text *name, struc
     enum { DIGITS_MAX = 6 };
     size_t digits = 0;
     int value = 0;
-    while (digits < file.len && digits < DIGITS_MAX && is_digit(file.data[digits]))
+    while (digits < file.len && digits < DIGITS_MAX && ascii_is_digit(file.data[digits]))
         value = value * 10 + (file.data[digits++] - '0');
     struct text rest = {file.data + digits, file.len - digits};
     if (digits == 0 || value == 0 || !text_starts_with(rest, TEXT("_")) ||

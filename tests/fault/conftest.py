@@ -1,22 +1,11 @@
-"""The fixtures of the end-to-end tests, for the attacks: see tests/e2e/conftest.py."""
+"""The fixtures of the end-to-end tests, for the attacks: see tests/e2e/e2e_fixtures.py."""
 
-import importlib.util
 import pathlib
 import sys
 
-END_TO_END = pathlib.Path(__file__).resolve().parents[1] / "e2e"
-sys.path.insert(0, str(END_TO_END))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
-spec = importlib.util.spec_from_file_location("e2e_conftest", END_TO_END / "conftest.py")
-shared = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(shared)
-
-pytest_configure = shared.pytest_configure
-pytest_report_header = shared.pytest_report_header
-pytest_sessionstart = shared.pytest_sessionstart
-time_limit = shared.time_limit
-folder = shared.folder
-start_host = shared.start_host
+from e2e_fixtures import *  # noqa: E402,F401,F403
 
 
 def pytest_terminal_summary(terminalreporter):

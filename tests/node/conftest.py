@@ -1,10 +1,9 @@
-"""The fixtures of the end-to-end tests (tests/e2e/conftest.py), and npm packages.
+"""The fixtures of the end-to-end tests (tests/e2e/e2e_fixtures.py), and npm packages.
 
 What package-lock.json lists is installed into build/test-node when that is not there yet; the
 sources stay free of node_modules, and scripts of this folder run from there."""
 
 import hashlib
-import importlib.util
 import json
 import pathlib
 import shutil
@@ -14,21 +13,11 @@ import sys
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
-END_TO_END = HERE.parent / "e2e"
 INSTALLED = HERE.parents[1] / "build" / "test-node"
 FILES = ("package.json", "package-lock.json", ".npmrc")
-sys.path.insert(0, str(END_TO_END))
+sys.path.insert(0, str(HERE.parent / "e2e"))
 
-spec = importlib.util.spec_from_file_location("e2e_conftest", END_TO_END / "conftest.py")
-shared = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(shared)
-
-pytest_configure = shared.pytest_configure
-pytest_report_header = shared.pytest_report_header
-pytest_sessionstart = shared.pytest_sessionstart
-time_limit = shared.time_limit
-folder = shared.folder
-start_host = shared.start_host
+from e2e_fixtures import *  # noqa: E402,F401,F403
 
 INSTALL_SECONDS, RUN_SECONDS = 240, 60
 

@@ -137,6 +137,15 @@ static bool check_type(struct schema_checker *c, const struct schema_node *node,
     return schema_offend(c, at, text_of(json_kind_name(value->kind)), "%s", expected);
 }
 
+bool schema_offend_expected(struct schema_checker *c, const struct contract_path *at,
+                            const struct json_value *got, struct buffer *expected)
+{
+    schema_offend_value(c, at, got, "%s", buffer_text(expected).data);
+    c->offences->list.failed |= expected->failed;
+    buffer_release(expected);
+    return false;
+}
+
 static bool check_constant(struct schema_checker *c, const struct schema_node *node,
                            const struct json_value *value, const struct contract_path *at,
                            struct schema_seen *seen)
@@ -147,12 +156,10 @@ static bool check_constant(struct schema_checker *c, const struct schema_node *n
     if (c->quiet)
         return false;
     struct buffer shown = BUFFER_INIT;
+    if (node->constant->kind >= JSON_KIND_ARRAY)
+        buffer_append_string(&shown, "a certain ");
     schema_describe(node->constant, &shown);
-    bool composite = node->constant->kind >= JSON_KIND_ARRAY;
-    schema_offend_value(c, at, value, composite ? "a certain %s" : "%s", buffer_text(&shown).data);
-    c->offences->list.failed |= shown.failed;
-    buffer_release(&shown);
-    return false;
+    return schema_offend_expected(c, at, value, &shown);
 }
 
 static bool check_choices(struct schema_checker *c, const struct schema_node *node,
@@ -169,13 +176,10 @@ static bool check_choices(struct schema_checker *c, const struct schema_node *no
         return !node->choices;
     struct buffer shown = BUFFER_INIT;
     for (size_t i = 0; i < count && shown.len < SHOWN_MAX; i++) {
-        buffer_append_string(&shown, i ? ", " : "");
+        buffer_append_string(&shown, i ? ", " : "one of ");
         schema_describe(&node->choices->array.items[i], &shown);
     }
-    schema_offend_value(c, at, value, "one of %s", buffer_text(&shown).data);
-    c->offences->list.failed |= shown.failed;
-    buffer_release(&shown);
-    return false;
+    return schema_offend_expected(c, at, value, &shown);
 }
 
 static bool check_reference(struct schema_checker *c, const struct schema_node *node,

@@ -81,6 +81,9 @@ bool schema_offend(struct schema_checker *c, const struct contract_path *at, str
 /* The same, showing the value. */
 bool schema_offend_value(struct schema_checker *c, const struct contract_path *at,
                          const struct json_value *got, const char *expected, ...) PN_PRINTF(4, 5);
+/* The same; `expected` is released. */
+bool schema_offend_expected(struct schema_checker *c, const struct contract_path *at,
+                            const struct json_value *got, struct buffer *expected);
 /* Ends the check with an offence that is noted in any case; false. */
 bool schema_end(struct schema_checker *c, const struct contract_path *at, struct text got,
                 const char *expected, ...) PN_PRINTF(4, 5);

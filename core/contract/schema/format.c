@@ -1,16 +1,12 @@
 #include "contract/schema/format.h"
 
+#include "base/ascii.h"
 #include "contract/check.h"
 #include "contract/pattern.h"
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 static int two_digits(struct text t, size_t at)
 {
-    if (at + 2 > t.len || !is_digit(t.data[at]) || !is_digit(t.data[at + 1]))
+    if (at + 2 > t.len || !ascii_is_digit(t.data[at]) || !ascii_is_digit(t.data[at + 1]))
         return -1;
     return (t.data[at] - '0') * 10 + (t.data[at + 1] - '0');
 }
@@ -38,7 +34,7 @@ static int is_time(struct text t)
         return 0;
     size_t at = 8;
     if (t.data[at] == '.')
-        for (at++; at < t.len && is_digit(t.data[at]);)
+        for (at++; at < t.len && ascii_is_digit(t.data[at]);)
             at++;
     if (at == 9 || !read_offset((struct text){t.data + at, t.len - at}, &east))
         return 0;
@@ -63,9 +59,9 @@ static int take_units(struct text *t, const char *units)
 {
     int taken = 0;
     const char *next = units;
-    while (t->len && is_digit(t->data[0])) {
+    while (t->len && ascii_is_digit(t->data[0])) {
         size_t n = 0;
-        while (n < t->len && is_digit(t->data[n]))
+        while (n < t->len && ascii_is_digit(t->data[n]))
             n++;
         const char *unit = n < t->len ? memchr(next, t->data[n], strlen(next)) : NULL;
         /* RFC 3339, appendix A: between two units none is left out. */
@@ -114,7 +110,7 @@ static int is_json_pointer(struct text t)
 static int is_relative_json_pointer(struct text t)
 {
     size_t n = 0;
-    while (n < t.len && is_digit(t.data[n]))
+    while (n < t.len && ascii_is_digit(t.data[n]))
         n++;
     if (n == 0 || (n > 1 && t.data[0] == '0'))
         return 0;

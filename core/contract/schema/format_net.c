@@ -6,20 +6,7 @@
  */
 #include "contract/schema/format.h"
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_letter(char c)
-{
-    return (unsigned char)((c | 0x20) - 'a') < 26;
-}
-
-static bool is_hex(char c)
-{
-    return is_digit(c) || (unsigned char)((c | 0x20) - 'a') < 6;
-}
+#include "base/ascii.h"
 
 /* strchr without its match of the terminator. */
 static bool is_one_of(char c, const char *set)
@@ -41,7 +28,7 @@ int schema_format_ipv4(struct text t)
         if (part.len == 0 || part.len > 3 || (part.len > 1 && part.data[0] == '0'))
             return 0;
         for (size_t i = 0; i < part.len; i++) {
-            if (!is_digit(part.data[i]))
+            if (!ascii_is_digit(part.data[i]))
                 return 0;
             value = value * 10 + (part.data[i] - '0');
         }
@@ -54,7 +41,7 @@ int schema_format_ipv4(struct text t)
 static bool is_group(struct text t)
 {
     for (size_t i = 0; i < t.len; i++)
-        if (!is_hex(t.data[i]))
+        if (!ascii_is_hex(t.data[i]))
             return false;
     return t.len >= 1 && t.len <= 4;
 }
@@ -94,7 +81,7 @@ static bool is_label(struct text t)
     if (t.len == 0 || t.len > 63 || t.data[0] == '-' || t.data[t.len - 1] == '-')
         return false;
     for (size_t i = 0; i < t.len; i++)
-        if (!is_letter(t.data[i]) && !is_digit(t.data[i]) && t.data[i] != '-')
+        if (!ascii_is_letter(t.data[i]) && !ascii_is_digit(t.data[i]) && t.data[i] != '-')
             return false;
     /* RFC 5890, 2.3.2.1: "--" there is for labels such as "xn--…". */
     return t.len < 4 || t.data[2] != '-' || t.data[3] != '-' ||
@@ -132,8 +119,9 @@ static size_t atoms_length(struct text t)
     size_t n = 0;
     for (; n < t.len; n++) {
         char c = t.data[n];
-        if (c == '.' ? n == 0 || t.data[n - 1] == '.'
-                     : !is_letter(c) && !is_digit(c) && !is_one_of(c, "!#$%&'*+-/=?^_`{|}~"))
+        if (c == '.'
+                ? n == 0 || t.data[n - 1] == '.'
+                : !ascii_is_letter(c) && !ascii_is_digit(c) && !is_one_of(c, "!#$%&'*+-/=?^_`{|}~"))
             break;
     }
     return n && t.data[n - 1] == '.' ? 0 : n;
@@ -167,10 +155,10 @@ static bool is_made_of(struct text t, const char *more)
     for (size_t i = 0; i < t.len; i++) {
         char c = t.data[i];
         if (c == '%') {
-            if (i + 2 >= t.len || !is_hex(t.data[i + 1]) || !is_hex(t.data[i + 2]))
+            if (i + 2 >= t.len || !ascii_is_hex(t.data[i + 1]) || !ascii_is_hex(t.data[i + 2]))
                 return false;
             i += 2;
-        } else if (!is_letter(c) && !is_digit(c) && !is_one_of(c, "-._~!$&'()*+,;=") &&
+        } else if (!ascii_is_letter(c) && !ascii_is_digit(c) && !is_one_of(c, "-._~!$&'()*+,;=") &&
                    !is_one_of(c, more)) {
             return false;
         }
@@ -184,7 +172,7 @@ static bool is_future_address(struct text t)
     size_t n = 1;
     if (t.len < 4 || (t.data[0] | 0x20) != 'v')
         return false;
-    while (n < t.len && is_hex(t.data[n]))
+    while (n < t.len && ascii_is_hex(t.data[n]))
         n++;
     return n > 1 && n + 1 < t.len && t.data[n] == '.' && !memchr(t.data, '%', t.len) &&
            is_made_of(behind(t, n + 1), ":");
@@ -193,7 +181,7 @@ static bool is_future_address(struct text t)
 static bool is_port(struct text t)
 {
     for (size_t i = 0; i < t.len; i++)
-        if (!is_digit(t.data[i]))
+        if (!ascii_is_digit(t.data[i]))
             return false;
     return t.len <= 5;
 }
@@ -237,8 +225,8 @@ static bool cut_part(struct text *t, char separator)
 static size_t scheme_length(struct text t)
 {
     size_t n = 0;
-    while (n < t.len && (is_letter(t.data[n]) ||
-                         (n > 0 && (is_digit(t.data[n]) || is_one_of(t.data[n], "+-.")))))
+    while (n < t.len && (ascii_is_letter(t.data[n]) ||
+                         (n > 0 && (ascii_is_digit(t.data[n]) || is_one_of(t.data[n], "+-.")))))
         n++;
     return n > 0 && n < t.len && t.data[n] == ':' ? n + 1 : 0;
 }

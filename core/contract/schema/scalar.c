@@ -14,11 +14,9 @@ static bool offend_bound(struct schema_checker *c, const struct json_value *valu
     if (c->quiet)
         return false;
     struct buffer shown = BUFFER_INIT;
+    buffer_printf(&shown, "%s ", relation);
     schema_describe(bound, &shown);
-    schema_offend_value(c, at, value, "%s %s", relation, buffer_text(&shown).data);
-    c->offences->list.failed |= shown.failed;
-    buffer_release(&shown);
-    return false;
+    return schema_offend_expected(c, at, value, &shown);
 }
 
 static bool is_multiple(const struct json_value *value, const struct json_value *of)
@@ -47,21 +45,13 @@ bool schema_check_number(struct schema_checker *c, const struct schema_numbers *
     return true;
 }
 
-static size_t count_characters(struct text t)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < t.len; i++)
-        n += ((unsigned char)t.data[i] & 0xC0) != 0x80;
-    return n;
-}
-
 static bool check_length(struct schema_checker *c, const struct schema_strings *s,
                          struct text value, const struct contract_path *at)
 {
     /* Bytes bound characters from above, so counting is rarely needed. */
     if (s->min == 0 && value.len <= s->max)
         return true;
-    size_t n = count_characters(value);
+    size_t n = text_characters(value);
     if (n >= s->min && n <= s->max)
         return true;
     char got[40];

@@ -9,28 +9,7 @@
 #include "contract/schema.h"
 #include "json/writer.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-static struct arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&arena);
-    return 0;
-}
+#include "arena_fixture.h"
 
 static struct contract_type *type_of(enum contract_kind kind)
 {
@@ -108,6 +87,16 @@ static inline struct contract_type *json_schema(const char *document)
     if (schema_compile(&extra->schema, &arena, extra->schema_json, NULL, &err) != 0)
         fail_msg("%s", err.message);
     return type;
+}
+
+/* What a test wrote; released by the group. */
+static struct buffer exported;
+
+static inline int release_exported(void **state)
+{
+    (void)state;
+    buffer_release(&exported);
+    return 0;
 }
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "failing_malloc.h"
 
-static struct buffer out;
 static const struct contract_openapi_options options = {.version = {"0.1.0", 5}};
 
 static struct capability capability(const char *address, const char *key, const char *route)
@@ -30,11 +29,11 @@ static const struct json_value *document(const struct plugin_definition *const *
     const struct contract_set set = {plugins, count};
     const struct json_value *root;
     struct pn_error err;
-    buffer_clear(&out);
-    contract_openapi_write(&set, &options, &out);
-    assert_false(out.failed);
-    if (json_tree_parse(&root, &arena, buffer_text(&out), &err) != 0)
-        fail_msg("%s: %s", err.message, out.data);
+    buffer_clear(&exported);
+    contract_openapi_write(&set, &options, &exported);
+    assert_false(exported.failed);
+    if (json_tree_parse(&root, &arena, buffer_text(&exported), &err) != 0)
+        fail_msg("%s: %s", err.message, exported.data);
     return root;
 }
 
@@ -42,7 +41,7 @@ static const struct json_value *at(const struct json_value *value, const char *n
 {
     const struct json_member *found = json_value_member(value, text_of(name));
     if (!found)
-        fail_msg("no '%s' in %s", name, out.data);
+        fail_msg("no '%s' in %s", name, exported.data);
     return &found->value;
 }
 
@@ -72,9 +71,9 @@ static void openapi__is_the_same_whatever_the_order_of_plugins(void **state)
     const struct plugin_definition b = {
         .name = TEXT("b"), .capabilities = &second, .capability_count = 1};
     document((const struct plugin_definition *[]){&a, &b}, 2);
-    struct text one = arena_text(&arena, buffer_text(&out));
+    struct text one = arena_text(&arena, buffer_text(&exported));
     document((const struct plugin_definition *[]){&b, &a}, 2);
-    assert_true(text_equal(one, buffer_text(&out)));
+    assert_true(text_equal(one, buffer_text(&exported)));
 }
 
 static void openapi__puts_methods_of_one_shape_under_one_path(void **state)
@@ -141,7 +140,7 @@ static void openapi__lists_errors_in_order_whatever_theirs(void **state)
     const struct plugin_definition p = {
         .name = TEXT("p"), .capabilities = &c, .capability_count = 1};
     document((const struct plugin_definition *[]){&p}, 1);
-    const char *not_found = strstr(out.data, "\"404\":{\"description\":\"`a`, `b`\"");
+    const char *not_found = strstr(exported.data, "\"404\":{\"description\":\"`a`, `b`\"");
     assert_non_null(not_found);
     assert_non_null(strstr(not_found, "\"enum\":[\"a\",\"b\"]"));
     const char *late = strstr(not_found, "\"418\"");
@@ -167,14 +166,14 @@ static void openapi__says_so_when_memory_runs_out(void **state)
     const struct plugin_definition *const plugins[] = {&p};
     const struct contract_set set = {plugins, 1};
     document(plugins, 1);
-    struct text whole = arena_text(&arena, buffer_text(&out));
+    struct text whole = arena_text(&arena, buffer_text(&exported));
     for (size_t i = 0, failures = 1; failures; i++) {
-        buffer_release(&out);
+        buffer_release(&exported);
         malloc_fail_from(i, 1);
-        contract_openapi_write(&set, &options, &out);
+        contract_openapi_write(&set, &options, &exported);
         failures = malloc_fail_none();
-        if (!out.failed)
-            assert_true(text_equal(whole, buffer_text(&out)));
+        if (!exported.failed)
+            assert_true(text_equal(whole, buffer_text(&exported)));
         else
             assert_int_equal(failures, 1);
     }
@@ -183,9 +182,9 @@ static void openapi__says_so_when_memory_runs_out(void **state)
 /* Or none is given. */
 static void gives(const struct contract_type *type, const char *wanted)
 {
-    buffer_clear(&out);
-    assert_int_equal(contract_example_write(type, &out), wanted != NULL);
-    assert_string_equal(buffer_text(&out).data, wanted ? wanted : "");
+    buffer_clear(&exported);
+    assert_int_equal(contract_example_write(type, &exported), wanted != NULL);
+    assert_string_equal(buffer_text(&exported).data, wanted ? wanted : "");
 }
 
 static void example__fits_its_type(void **state)
@@ -227,27 +226,18 @@ static void example__has_what_is_required_and_what_has_one_of_its_own(void **sta
     gives(node, NULL);
 }
 
-static int release(void **state)
-{
-    (void)state;
-    buffer_release(&out);
-    return 0;
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(openapi__of_nothing_is_a_document),
-        CASE(openapi__is_the_same_whatever_the_order_of_plugins),
-        CASE(openapi__puts_methods_of_one_shape_under_one_path),
-        CASE(openapi__escapes_what_cannot_stand_in_a_path),
-        CASE(openapi__names_versions_that_are_not_the_newest),
-        CASE(openapi__lists_errors_in_order_whatever_theirs),
-        CASE(openapi__says_so_when_memory_runs_out),
-        CASE(example__fits_its_type),
-        CASE(example__has_what_is_required_and_what_has_one_of_its_own),
+        ARENA_TEST(openapi__of_nothing_is_a_document),
+        ARENA_TEST(openapi__is_the_same_whatever_the_order_of_plugins),
+        ARENA_TEST(openapi__puts_methods_of_one_shape_under_one_path),
+        ARENA_TEST(openapi__escapes_what_cannot_stand_in_a_path),
+        ARENA_TEST(openapi__names_versions_that_are_not_the_newest),
+        ARENA_TEST(openapi__lists_errors_in_order_whatever_theirs),
+        ARENA_TEST(openapi__says_so_when_memory_runs_out),
+        ARENA_TEST(example__fits_its_type),
+        ARENA_TEST(example__has_what_is_required_and_what_has_one_of_its_own),
     };
-    return cmocka_run_group_tests(tests, NULL, release);
+    return cmocka_run_group_tests(tests, NULL, release_exported);
 }

@@ -5,16 +5,14 @@
 
 #include <math.h>
 
-static struct buffer out;
-
 static const struct contract_schema_options plain = {.place = {"#/$defs/", 8}};
 
 static const char *written(const struct contract_type *type)
 {
-    buffer_clear(&out);
-    contract_schema_write(type, &plain, &out);
-    assert_false(out.failed);
-    return out.data;
+    buffer_clear(&exported);
+    contract_schema_write(type, &plain, &exported);
+    assert_false(exported.failed);
+    return exported.data;
 }
 
 static void writes(const struct contract_type *type, const char *wanted)
@@ -46,16 +44,16 @@ static bool accepts(const struct schema *schema, const char *json)
 static void agrees(const struct plugin_definition *plugin, const struct contract_type *type,
                    const char *const *good, const char *const *bad)
 {
-    buffer_clear(&out);
-    contract_schema_document(plugin, type, &out);
-    assert_false(out.failed);
-    const struct schema *schema = compiled(buffer_text(&out));
+    buffer_clear(&exported);
+    contract_schema_document(plugin, type, &exported);
+    assert_false(exported.failed);
+    const struct schema *schema = compiled(buffer_text(&exported));
     for (; *good; good++)
         if (!accepts(schema, *good))
-            fail_msg("%s refuses %s", out.data, *good);
+            fail_msg("%s refuses %s", exported.data, *good);
     for (; *bad; bad++)
         if (accepts(schema, *bad))
-            fail_msg("%s accepts %s", out.data, *bad);
+            fail_msg("%s accepts %s", exported.data, *bad);
 }
 
 #define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
@@ -126,9 +124,9 @@ static void schema__of_decimals_is_the_check(void **state)
     (void)state;
     const char *const texts[] = {"0",  "-0",  "12.50", "-1.0", "007", "1.",  ".5",
                                  "+1", "1e3", "",      "-",    "1 ",  "0.0", "10\\n"};
-    buffer_clear(&out);
-    contract_schema_document(&nobody, type_of(CONTRACT_DECIMAL), &out);
-    const struct schema *schema = compiled(buffer_text(&out));
+    buffer_clear(&exported);
+    contract_schema_document(&nobody, type_of(CONTRACT_DECIMAL), &exported);
+    const struct schema *schema = compiled(buffer_text(&exported));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         char json[32];
         snprintf(json, sizeof json, "\"%s\"", texts[i]);
@@ -147,9 +145,9 @@ static void schema__of_bytes_counts_them_through_their_base64(void **state)
         type->max_length = bounds / (MOST + 1);
         if (type->max_length > MOST)
             type->max_length = SIZE_MAX;
-        buffer_clear(&out);
-        contract_schema_document(&nobody, type, &out);
-        const struct schema *schema = compiled(buffer_text(&out));
+        buffer_clear(&exported);
+        contract_schema_document(&nobody, type, &exported);
+        const struct schema *schema = compiled(buffer_text(&exported));
         for (size_t length = 0; length <= MOST; length++) {
             struct buffer json = BUFFER_INIT;
             buffer_append_char(&json, '"');
@@ -157,7 +155,7 @@ static void schema__of_bytes_counts_them_through_their_base64(void **state)
             buffer_append_char(&json, '"');
             bool fits = length >= type->min_length && length <= type->max_length;
             if (accepts(schema, json.data) != fits)
-                fail_msg("%s: %s", out.data, json.data);
+                fail_msg("%s: %s", exported.data, json.data);
             buffer_release(&json);
         }
     }
@@ -229,9 +227,9 @@ static void schema__of_unions_is_one_of_its_objects(void **state)
     agrees(&nobody, nullable(payment()), LIST("null", "{\"by\":\"cash\"}"), LIST("{}", "1"));
     struct contract_schema_options openapi = plain;
     openapi.openapi = true;
-    buffer_clear(&out);
-    contract_schema_write(payment(), &openapi, &out);
-    assert_non_null(strstr(out.data, "],\"discriminator\":{\"propertyName\":\"by\"}}"));
+    buffer_clear(&exported);
+    contract_schema_write(payment(), &openapi, &exported);
+    assert_non_null(strstr(exported.data, "],\"discriminator\":{\"propertyName\":\"by\"}}"));
 }
 
 static void schema__of_named_types_refers_to_them(void **state)
@@ -254,7 +252,7 @@ static void schema__of_named_types_refers_to_them(void **state)
     agrees(&plugin, ref, LIST("null", "{\"children\":[{\"children\":[]}]}"),
            LIST("{}", "{\"children\":[null]}"));
     assert_string_equal(
-        out.data,
+        exported.data,
         "{\"$schema\":\"https://json-schema.org/draft/2020-12/schema\","
         "\"anyOf\":[{\"$ref\":\"#/$defs/other_name\"},{\"type\":\"null\"}],"
         "\"description\":\"A tree\",\"$defs\":{\"other_name\":{\"$ref\":\"#/$defs/node\"},"
@@ -289,8 +287,8 @@ static void schema__of_json_schemas_keeps_what_their_references_mean(void **stat
     agrees(
         &nobody, object, LIST("{\"a\":null,\"b\":null,\"d\":1,\"e\":\"\"}"),
         LIST("{\"a\":1}", "{\"a\":null,\"b\":1}", "{\"a\":null,\"c\":1}", "{\"a\":null,\"e\":1}"));
-    assert_non_null(strstr(out.data, "{\"$id\":\"urn:pinion:orders:schema-"));
-    assert_non_null(strstr(out.data, ":false"));
+    assert_non_null(strstr(exported.data, "{\"$id\":\"urn:pinion:orders:schema-"));
+    assert_non_null(strstr(exported.data, ":false"));
 }
 
 static void definitions__carry_the_scope_in_their_names(void **state)
@@ -303,40 +301,31 @@ static void definitions__carry_the_scope_in_their_names(void **state)
         .place = TEXT("#/components/schemas/"), .scope = TEXT("orders."), .openapi = true};
     const struct contract_type *roots[] = {reference_to("text", text), reference_to("text", text)};
     bool first = false;
-    buffer_clear(&out);
-    contract_schema_write_definitions(&plugin, roots, 2, &options, &first, &out);
-    assert_string_equal(out.data, ",\"orders.text\":{\"type\":\"string\"}");
-    buffer_clear(&out);
-    contract_schema_write(roots[0], &options, &out);
-    assert_string_equal(out.data, "{\"$ref\":\"#/components/schemas/orders.text\"}");
+    buffer_clear(&exported);
+    contract_schema_write_definitions(&plugin, roots, 2, &options, &first, &exported);
+    assert_string_equal(exported.data, ",\"orders.text\":{\"type\":\"string\"}");
+    buffer_clear(&exported);
+    contract_schema_write(roots[0], &options, &exported);
+    assert_string_equal(exported.data, "{\"$ref\":\"#/components/schemas/orders.text\"}");
 }
-
-static int release(void **state)
-{
-    (void)state;
-    buffer_release(&out);
-    return 0;
-}
-
-#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(schema__of_scalars),
-        CASE(schema__of_strings_has_what_limits_them),
-        CASE(schema__of_numbers_has_their_bounds_exactly),
-        CASE(schema__of_enums_has_null_where_it_is_accepted),
-        CASE(schema__of_decimals_is_the_check),
-        CASE(schema__of_bytes_counts_them_through_their_base64),
-        CASE(schema__of_bytes_refuses_what_the_decoder_refuses),
-        CASE(schema__of_objects_is_closed),
-        CASE(schema__of_lists_and_maps_counts),
-        CASE(schema__of_unions_is_one_of_its_objects),
-        CASE(schema__of_named_types_refers_to_them),
-        CASE(schema__of_what_is_nullable_by_its_name_is_a_plain_reference),
-        CASE(schema__of_json_schemas_keeps_what_their_references_mean),
-        CASE(definitions__carry_the_scope_in_their_names),
+        ARENA_TEST(schema__of_scalars),
+        ARENA_TEST(schema__of_strings_has_what_limits_them),
+        ARENA_TEST(schema__of_numbers_has_their_bounds_exactly),
+        ARENA_TEST(schema__of_enums_has_null_where_it_is_accepted),
+        ARENA_TEST(schema__of_decimals_is_the_check),
+        ARENA_TEST(schema__of_bytes_counts_them_through_their_base64),
+        ARENA_TEST(schema__of_bytes_refuses_what_the_decoder_refuses),
+        ARENA_TEST(schema__of_objects_is_closed),
+        ARENA_TEST(schema__of_lists_and_maps_counts),
+        ARENA_TEST(schema__of_unions_is_one_of_its_objects),
+        ARENA_TEST(schema__of_named_types_refers_to_them),
+        ARENA_TEST(schema__of_what_is_nullable_by_its_name_is_a_plain_reference),
+        ARENA_TEST(schema__of_json_schemas_keeps_what_their_references_mean),
+        ARENA_TEST(definitions__carry_the_scope_in_their_names),
     };
-    return cmocka_run_group_tests(tests, NULL, release);
+    return cmocka_run_group_tests(tests, NULL, release_exported);
 }

@@ -1,27 +1,6 @@
 #include "contract/type.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-static struct arena arena;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&arena);
-    return arena.used != 0;
-}
+#include "arena_fixture.h"
 
 static struct contract_member member(const char *name)
 {

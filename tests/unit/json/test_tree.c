@@ -1,31 +1,10 @@
 #include "json/tree.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "failing_malloc.h"
 
-static struct arena arena;
+#include "arena_fixture.h"
+
 static struct pn_error err;
-
-static int set_up(void **state)
-{
-    (void)state;
-    arena_init(&arena);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    arena_release(&arena);
-    return 0;
-}
 
 static const struct json_value *parse(const char *text)
 {
