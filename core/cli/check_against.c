@@ -5,12 +5,14 @@
 #include "cli/check.h"
 
 #include "release/active.h"
+#include "release/usage.h"
 
 #include <stdio.h>
 
 struct against {
     struct inspection folder;
     struct generation *release; /* NULL: the folder */
+    struct usage usage;         /* of the data directory, where there is one */
 };
 
 /* "orders", "orders@1.4.0" or "orders@1.4.0#7". */
@@ -114,6 +116,18 @@ static struct check_place place_of(struct check *c, const struct inspected *one,
     return check_place_of(c, one, text_of(at), &reason);
 }
 
+static struct text change_and_usage(struct check *c, struct text message, struct text usage)
+{
+    size_t size = message.len + usage.len + 3;
+    char *both = arena_alloc(&c->arena, size);
+    if (!both) {
+        c->failed = true;
+        return message;
+    }
+    snprintf(both, size, "%.*s, %.*s", TEXT_ARGS(message), TEXT_ARGS(usage));
+    return text_of(both);
+}
+
 static void note_change(struct check *c, const struct inspected *one,
                         const struct contract_change *change)
 {
@@ -127,15 +141,19 @@ static void note_change(struct check *c, const struct inspected *one,
         change->place.len ? " " : "", TEXT_ARGS(change->place), TEXT_ARGS(change->sentence));
     if (!finding)
         return;
+    if (change->usage.len)
+        finding->message = change_and_usage(c, finding->message, change->usage);
     finding->rule = text_of(contract_rule_name(change->rule));
     finding->change = change;
 }
 
-static int compare(struct check *c, const struct inspected *one,
+static int compare(struct check *c, const struct inspected *one, const struct usage *usage,
                    const struct plugin_definition *old, struct pn_error *err)
 {
     struct contract_changes changes;
     int rc = contract_compare(&changes, &c->arena, old, &one->generation->definition, err);
+    if (rc == 0 && (rc = usage_annotate(usage, &changes, &c->arena)) != 0)
+        pn_error_set(err, rc, "out of memory");
     for (const struct contract_change *change = rc == 0 ? changes.first : NULL; change;
          change = change->next)
         note_change(c, one, change);
@@ -159,6 +177,20 @@ static void note_old_ones(struct check *c, const struct against *a)
     }
 }
 
+/* Only with --data: older plugins in a directory say nothing of who calls them. */
+static int read_usage(const struct check *c, struct usage *usage, struct pn_error *err)
+{
+    char path[FILE_PATH_MAX];
+    if (!c->data)
+        return 0;
+    int rc = file_join(path, sizeof path, c->data, TEXT(USAGE_FILE), err);
+    if (rc == 0)
+        rc = usage_read(usage, path, err);
+    if (rc == 0 && usage->since)
+        usage_advance(usage, usage_today());
+    return rc;
+}
+
 int look_at_contracts(struct check *c, struct pn_error *err)
 {
     struct against a = {.release = NULL};
@@ -166,6 +198,9 @@ int look_at_contracts(struct check *c, struct pn_error *err)
         return 0;
     int rc = file_is_directory(c->against) ? inspection_load(&a.folder, &c->against, 1, err)
                                            : open_release(&a, c, err);
+    usage_init(&a.usage);
+    if (rc == 0)
+        rc = read_usage(c, &a.usage, err);
     if (rc == 0)
         note_old_ones(c, &a);
     for (size_t i = 0; rc == 0 && i < c->plugins.count; i++) {
@@ -173,8 +208,9 @@ int look_at_contracts(struct check *c, struct pn_error *err)
         const struct plugin_definition *old =
             one->generation ? find(&a, one->generation->definition.name) : NULL;
         if (old)
-            rc = compare(c, one, old, err);
+            rc = compare(c, one, &a.usage, old, err);
     }
+    usage_release(&a.usage);
     inspection_release(&a.folder);
     generation_unref(a.release);
     return rc;

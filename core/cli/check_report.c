@@ -136,6 +136,8 @@ static void write_change(struct buffer *out, bool *first, const struct contract_
     json_write_string_member(out, first, TEXT("capability"), change->capability);
     json_write_string_member(out, first, TEXT("place"), change->place);
     json_write_string_member(out, first, TEXT("change"), change->sentence);
+    if (change->usage.len)
+        json_write_string_member(out, first, TEXT("usage"), change->usage);
     json_write_member(out, first, TEXT("breaks"));
     if (contract_rule_class(change->rule) == CONTRACT_BREAKS_CALLERS)
         json_write_string(out, TEXT("callers"));

@@ -65,17 +65,18 @@ enum contract_rule {
 };
 
 struct contract_change {
-    const struct contract_change *next;
+    struct contract_change *next;
     enum contract_rule rule;
     bool refused;           /* in production: see contract_compare */
     struct text capability; /* "orders.place@1" */
     struct text place;      /* "input/qty", or "" */
     struct text sentence;   /* "max was 99, is 50" */
+    struct text usage;      /* who is known to use it, where somebody has said so; or "" */
 };
 
 /* In the order of the new definition's capabilities, those that are gone last. */
 struct contract_changes {
-    const struct contract_change *first;
+    struct contract_change *first;
     size_t count, breaking, refused; /* of all, also of those that were not kept */
 };
 
@@ -94,7 +95,7 @@ int contract_compare(struct contract_changes *out, struct arena *arena,
 const char *contract_rule_name(enum contract_rule rule);
 enum contract_class contract_rule_class(enum contract_rule rule);
 
-/* "orders.place@1 input/qty: max was 99, is 50 (input-narrowed)" */
+/* "orders.place@1 input/qty: max was 99, is 50 (input-narrowed), never used since 2026-11-18" */
 void contract_change_print(const struct contract_change *change, struct buffer *out);
 
 /*

@@ -19,10 +19,10 @@ struct pair {
 struct comparison {
     struct arena *arena;
     struct contract_changes *out;
-    const struct contract_change **last; /* where the next change is linked in */
-    bool major_is_new;                   /* the plugin's own MAJOR went up */
-    bool failed;                         /* memory ran out */
-    struct text capability;              /* that is compared now */
+    struct contract_change **last; /* where the next change is linked in */
+    bool major_is_new;             /* the plugin's own MAJOR went up */
+    bool failed;                   /* memory ran out */
+    struct text capability;        /* that is compared now */
     struct buffer place;
     bool is_output;
     struct pair *pairs, *last_pair; /* of this direction; the first ones are done */

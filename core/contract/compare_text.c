@@ -12,6 +12,8 @@ void contract_change_print(const struct contract_change *change, struct buffer *
         buffer_printf(out, " %.*s", TEXT_ARGS(change->place));
     buffer_printf(out, ": %.*s (%s)", TEXT_ARGS(change->sentence),
                   contract_rule_name(change->rule));
+    if (change->usage.len)
+        buffer_printf(out, ", %.*s", TEXT_ARGS(change->usage));
 }
 
 /* What matters most comes first, and is not what is cut off. */

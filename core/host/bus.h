@@ -22,6 +22,7 @@ enum bus_type {
     BUS_ANSWER,      /* home → worker */
     BUS_DESCRIBE,    /* control → worker: nothing */
     BUS_DESCRIPTION, /* worker → control: an OpenAPI document; empty: it could not */
+    BUS_USAGE,       /* worker → control: host/tell.h */
     BUS_RENEW,       /* of the worker itself, never sent: host/changes.h */
 };
 

@@ -13,17 +13,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { HEARTBEAT_MS = 100, GONE_MS = 100 };
+enum { HEARTBEAT_MS = 100, GONE_MS = 100, USAGE_MS = 60 * 1000 };
 
 struct control {
     const struct host *host;
     struct slot *slot;
     struct loop *loop;
     struct loop_watch signals;
-    struct loop_timer heartbeat, gone;
+    struct loop_timer heartbeat, gone, usage_timer;
     struct links links;
     struct deployer *deployer;
     struct sources sources;
+    struct usage usage;
+    char usage_path[FILE_PATH_MAX];
     unsigned quarantine; /* its version when it was looked at */
     bool cannot_retire;  /* the last deployment was a retirement that failed */
     struct watch *watch;
@@ -280,7 +282,29 @@ static void on_signal(void *user, unsigned ready)
 static void write_status(void *user, struct buffer *out)
 {
     struct control *c = user;
-    status_write(c->host, deployer_active(c->deployer), &c->sources, out);
+    status_write(c->host, deployer_active(c->deployer), &c->sources, &c->usage, out);
+}
+
+static void keep_usage(void *user)
+{
+    struct control *c = user;
+    struct pn_error err;
+    if (c->usage.dirty && usage_write(&c->usage, c->usage_path, false, &err) != 0)
+        LOG(LOG_WARN, "cannot keep who has called what", LOG_STRING("error", err.message));
+}
+
+/* Figures for people: without the old ones it begins anew. */
+static int start_usage(struct control *c, struct pn_error *err)
+{
+    struct pn_error why;
+    usage_init(&c->usage);
+    c->links.usage = &c->usage;
+    int rc =
+        file_join(c->usage_path, sizeof c->usage_path, c->host->paths.data, TEXT(USAGE_FILE), err);
+    if (rc == 0 && usage_read(&c->usage, c->usage_path, &why) != 0)
+        LOG(LOG_WARN, "cannot read who has called what", LOG_STRING("error", why.message));
+    usage_advance(&c->usage, usage_today());
+    return rc != 0 ? rc : loop_timer_start(&c->usage_timer, c->loop, USAGE_MS, true, keep_usage, c);
 }
 
 static int start_deployer(struct control *c, struct pn_error *err)
@@ -293,6 +317,7 @@ static int start_deployer(struct control *c, struct pn_error *err)
         .temporary_directory = h->paths.temporary,
         .durable = !h->config->dev,
         .refuses_breaking = !h->config->dev,
+        .usage = &c->usage,
         .fleet = {&c->links, (int)h->config->workers, links_ask},
         .user = c,
         .done = on_deployed,
@@ -339,8 +364,9 @@ static int start(struct control *c, int signal_fd, struct pn_error *err)
     c->loop = loop_new(err);
     if (!c->loop)
         return PN_ENOMEM;
-    int rc = start_deployer(c, err);
-    if (rc != 0 || (rc = links_init(&c->links, c->host, c->loop, err)) != 0 ||
+    int rc = start_usage(c, err);
+    if (rc != 0 || (rc = start_deployer(c, err)) != 0 ||
+        (rc = links_init(&c->links, c->host, c->loop, err)) != 0 ||
         (rc = loop_watch_start(&c->signals, c->loop, signal_fd, LOOP_READ, on_signal, c)) != 0 ||
         (rc = loop_timer_start(&c->heartbeat, c->loop, HEARTBEAT_MS, true, on_heartbeat, c)) != 0 ||
         (rc = start_admin(c, err)) != 0)
@@ -354,12 +380,15 @@ static void stop(struct control *c)
 {
     loop_timer_stop(&c->heartbeat);
     loop_timer_stop(&c->gone);
+    loop_timer_stop(&c->usage_timer);
     loop_watch_stop(&c->signals);
     watch_free(c->watch);
     http_server_free(c->http);
     links_release(&c->links);
     deployer_free(c->deployer);
     sources_release(&c->sources);
+    keep_usage(c);
+    usage_release(&c->usage);
     loop_free(c->loop);
 }
 

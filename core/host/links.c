@@ -46,6 +46,8 @@ static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint
         l->description(l->user, link->worker, id, payload);
     if (type == BUS_REPLY && bus_get_number(&payload, &code) && bus_get_text(&payload, &message))
         deployer_reply(link->all->deployer, link->worker, id, -(int)code, message);
+    else if (type == BUS_USAGE)
+        tell_receive(link->all->usage, payload);
 }
 
 static void on_reconnect(void *user);
@@ -94,7 +96,7 @@ static void on_reconnect(void *user)
 
 int links_init(struct links *l, const struct host *host, struct loop *loop, struct pn_error *err)
 {
-    *l = (struct links){.host = host, .loop = loop};
+    *l = (struct links){.host = host, .loop = loop, .usage = l->usage};
     return bus_init(&l->bus, loop, err);
 }
 

@@ -8,6 +8,7 @@
 
 #include "host/bus.h"
 #include "host/process.h"
+#include "host/tell.h"
 #include "release/deploy.h"
 
 struct links;
@@ -24,6 +25,7 @@ struct links {
     struct bus bus;
     struct loop_timer reconnect;
     struct deployer *deployer; /* set by links_start */
+    struct usage *usage;       /* what workers tell is added to it */
     struct link list[CONFIG_WORKERS_MAX];
     /* Told of answers to links_describe, and of workers that are gone; may be NULL. */
     void *user;

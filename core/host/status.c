@@ -178,7 +178,7 @@ static void write_deploys(struct buffer *out, const struct sources *sources)
 }
 
 void status_write(const struct host *h, const struct active *active, const struct sources *sources,
-                  struct buffer *out)
+                  const struct usage *usage, struct buffer *out)
 {
     bool first = true, inner = true;
     buffer_append_char(out, '{');
@@ -200,6 +200,8 @@ void status_write(const struct host *h, const struct active *active, const struc
     write_plugins(out, &h->slab->quarantine, active);
     json_write_member(out, &first, TEXT("deploys"));
     write_deploys(out, sources);
+    json_write_member(out, &first, TEXT("usage"));
+    usage_write_status(usage, out);
     json_write_member(out, &first, TEXT("security"));
     harden_write(h, out);
     buffer_append_string(out, "}\n");

@@ -12,7 +12,7 @@
  * each directory).
  */
 void status_write(const struct host *h, const struct active *active, const struct sources *sources,
-                  struct buffer *out);
+                  const struct usage *usage, struct buffer *out);
 
 /*
  * {"pid":…,"listen":"127.0.0.1:8080","admin":"…","ready":true}: how other programs find the host of

@@ -11,6 +11,7 @@
 #include "host/harden.h"
 #include "host/process.h"
 #include "host/relay.h"
+#include "host/tell.h"
 #include "net/listener.h"
 #include "release/deploy.h"
 
@@ -19,7 +20,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { REPORT_MS = 100, MIGRATE_MS_MAX = 20000, OUTGROWN_CALLS = 8, TRIM_BYTES = 8 << 20 };
+enum {
+    REPORT_MS = 100,
+    TELL_REPORTS = 10,
+    MIGRATE_MS_MAX = 20000,
+    OUTGROWN_CALLS = 8,
+    TRIM_BYTES = 8 << 20
+};
 
 struct worker {
     const struct host *host;
@@ -38,6 +45,7 @@ struct worker {
     struct dispatcher dispatcher;
     struct http_server *http;
     unsigned quarantine; /* the version that the catalogue was judged by */
+    unsigned reports;    /* since usage was told */
     uint64_t lua_peak;   /* of lua_bytes since memory was given back */
     bool starting;
 };
@@ -110,14 +118,23 @@ static void describe(struct worker *w, struct bus_peer *peer, uint32_t id)
     buffer_release(&document);
 }
 
+static void tell(struct worker *w)
+{
+    w->reports = 0;
+    if (w->control)
+        tell_usage(w->catalogue, w->control);
+}
+
 /* The same migrations passed verification within its time limit: this is no stuck worker. */
 static void on_change(void *user, enum bus_type type)
 {
     struct worker *w = user;
     if (type == BUS_MIGRATE)
         SLAB_SET(w->slot->heartbeat, clock_monotonic() + MIGRATE_MS_MAX * NS_PER_MS);
-    if (type == BUS_PUBLISH || type == BUS_RETIRE)
+    if (type == BUS_PUBLISH || type == BUS_RETIRE) {
+        tell(w); /* before what served is closed */
         w->starting = false;
+    }
 }
 
 static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint32_t id,
@@ -192,6 +209,8 @@ static void report(void *user)
         bytes += vm_memory(p->serving->vm);
     }
     give_memory_back(w, bytes, freed);
+    if (++w->reports >= TELL_REPORTS)
+        tell(w);
     SLAB_SET(w->slot->accepted, stats.accepted);
     SLAB_SET(w->slot->requests, stats.requests);
     SLAB_SET(w->slot->bad_requests, stats.bad);
@@ -227,6 +246,7 @@ static void on_drained(void *user)
 {
     struct worker *w = user;
     report(w);
+    tell(w);
     SLAB_SET(w->slot->state, SLOT_DRAINED);
     LOG(LOG_DEBUG, "drained");
 }

@@ -67,6 +67,9 @@ struct call {
     int64_t deadline;                   /* monotonic ns; 0: none */
     struct binding_call *bindings;      /* of the caller, for its bindings; NULL: none */
 
+    /* Of the input's members, one bit each: those that came. */
+    uint64_t sent[CONTRACT_MEMBERS_MAX / 64];
+
     /* the outcome */
     enum call_outcome outcome;
     int code;

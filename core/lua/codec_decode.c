@@ -10,6 +10,7 @@
 #include "contract/schema.h"
 #include "lua/budget.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -462,6 +463,8 @@ bool codec_decode_input(lua_State *L, struct call *call)
         return false;
     }
     decode_parameters(&d, &call->in, type, &seen);
+    static_assert(sizeof seen.bits == sizeof call->sent, "a bit for each member");
+    memcpy(call->sent, seen.bits, sizeof call->sent);
     complete_members(&d, type, &root, &seen);
     buffer_clear(call->out);
     if (call->offences->count == 0)

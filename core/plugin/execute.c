@@ -199,6 +199,8 @@ static void run(struct task *t)
     bindings_begin(&r->bindings, &g->scope);
     call_run(g->vm, &r->call);
     finish_bindings(r);
+    if (r->call.outcome != CALL_BAD_JSON && r->call.outcome != CALL_BAD_INPUT)
+        tally_count(&g->tally, &r->call);
     g->calls++;
     g->errors += is_error(r->call.outcome);
     g->outgrown = r->call.outcome == CALL_MEMORY ? g->outgrown + 1 : 0;

@@ -15,6 +15,7 @@ static bool find_module(void *user, struct text path, struct text *content)
 static void close_generation(struct generation *g)
 {
     vm_free(g->vm);
+    tally_release(&g->tally);
     arena_release(&g->definition.arena);
     bundle_close(&g->bundle);
 #ifdef PINION_POISON

@@ -10,6 +10,7 @@
 
 #include "binding/binding.h"
 #include "plugin/bundle.h"
+#include "plugin/tally.h"
 #include "store/migration.h"
 
 enum { GENERATION_LABEL_SIZE = 128, PLUGIN_NAME_SIZE = 72 };
@@ -31,6 +32,7 @@ struct generation {
     struct value_object objects[BINDINGS_MAX];
     struct vm *vm;
     uint64_t calls, errors; /* served by it in this process */
+    struct tally tally;     /* of who has called what */
     unsigned outgrown;      /* the last calls in a row that ended for want of memory */
 };
 

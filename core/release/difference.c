@@ -10,13 +10,16 @@ static int load(struct generation **out, const char *directory, const struct gen
     return rc == 0 ? generation_load(out, spec, &bundle, err) : rc;
 }
 
-static int compare(struct difference *out, const struct plugin_definition *old,
-                   const struct plugin_definition *new, struct pn_error *err)
+static int compare(struct difference *out, const struct usage *usage,
+                   const struct plugin_definition *old, const struct plugin_definition *new,
+                   struct pn_error *err)
 {
     struct arena arena;
     struct contract_changes changes;
     arena_init(&arena);
     int rc = contract_compare(&changes, &arena, old, new, err);
+    if (rc == 0 && usage && (rc = usage_annotate(usage, &changes, &arena)) != 0)
+        pn_error_set(err, rc, "out of memory");
     if (rc == 0) {
         out->breaking = (unsigned)changes.breaking;
         out->compatible = (unsigned)(changes.count - changes.breaking);
@@ -28,8 +31,8 @@ static int compare(struct difference *out, const struct plugin_definition *old,
 }
 
 int difference_find(struct difference *out, const char *bundles_directory,
-                    const struct generation_spec *old, const struct plugin_definition *new,
-                    struct pn_error *err)
+                    const struct usage *usage, const struct generation_spec *old,
+                    const struct plugin_definition *new, struct pn_error *err)
 {
     struct generation *g;
     struct pn_error why;
@@ -44,7 +47,7 @@ int difference_find(struct difference *out, const char *bundles_directory,
         return 0;
     }
     snprintf(out->since, sizeof out->since, "%s", g->label);
-    rc = compare(out, &g->definition, new, err);
+    rc = compare(out, usage, &g->definition, new, err);
     generation_unref(g);
     return rc;
 }

@@ -9,6 +9,7 @@
 
 #include "contract/compare.h"
 #include "plugin/generation.h"
+#include "release/usage.h"
 
 enum { DIFFERENCE_TEXT_SIZE = 1400 };
 
@@ -20,10 +21,13 @@ struct difference {
     char text[DIFFERENCE_TEXT_SIZE];   /* a change a line, the refused ones first */
 };
 
-/* Between `old`, stored in that directory, and a definition that may replace it. PN_ENOMEM. */
+/*
+ * Between `old`, stored in that directory, and a definition that may replace it. `usage` (NULL: none)
+ * tells whom a break breaks. PN_ENOMEM.
+ */
 int difference_find(struct difference *out, const char *bundles_directory,
-                    const struct generation_spec *old, const struct plugin_definition *new,
-                    struct pn_error *err);
+                    const struct usage *usage, const struct generation_spec *old,
+                    const struct plugin_definition *new, struct pn_error *err);
 
 /* Why such a release is refused, and what to do about it. */
 void difference_refuse(const struct difference *d, char out[PN_ERROR_MESSAGE_MAX]);

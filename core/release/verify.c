@@ -139,7 +139,8 @@ static int compare(const struct verify_job *job, const struct generation *g,
 {
     const struct generation_spec *old =
         job->bundles_directory ? job->serving(job->user, g->definition.name) : NULL;
-    return old ? difference_find(&out->difference, job->bundles_directory, old, &g->definition, err)
+    return old ? difference_find(&out->difference, job->bundles_directory, job->usage, old,
+                                 &g->definition, err)
                : 0;
 }
 
