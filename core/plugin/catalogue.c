@@ -169,11 +169,8 @@ static void install_routes(struct catalogue *c, struct routes *routes)
 static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec,
                 struct generation **out, struct pn_error *err)
 {
-    struct bundle bundle;
     struct generation *g;
-    int rc = bundle_open(&bundle, c->options.bundles_directory, spec->hash, err);
-    if (rc == 0)
-        rc = generation_load(&g, spec, &bundle, err);
+    int rc = generation_open(&g, spec, c->options.bundles_directory, err);
     if (rc != 0)
         return rc;
     if (!text_equal(g->definition.name, text_of(spec->plugin)))

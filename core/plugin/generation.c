@@ -69,6 +69,14 @@ int generation_load(struct generation **out, const struct generation_spec *spec,
     return generation_load_telling(out, spec, bundle, NULL, NULL, err);
 }
 
+int generation_open(struct generation **out, const struct generation_spec *spec,
+                    const char *bundles_directory, struct pn_error *err)
+{
+    struct bundle bundle;
+    int rc = bundle_open(&bundle, bundles_directory, spec->hash, err);
+    return rc == 0 ? generation_load(out, spec, &bundle, err) : rc;
+}
+
 int generation_load_telling(struct generation **out, const struct generation_spec *spec,
                             struct bundle *bundle,
                             void (*mistake)(void *user, const struct pn_error *err), void *user,
