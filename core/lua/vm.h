@@ -44,6 +44,12 @@ int vm_load(struct vm *vm, struct plugin_definition *definition, struct pn_error
 /* Makes ctx.<name> exist. PN_ENOMEM. */
 int vm_bind(struct vm *vm, const struct value_object *object, struct pn_error *err);
 
+/*
+ * Compiles what ships with the host and all VMs of a process share. A process whose children make VMs
+ * does this before it forks, so that not each of them has to. What fails is done by who needs it.
+ */
+void vm_warm(void);
+
 size_t vm_memory(const struct vm *vm); /* bytes in use */
 void vm_set_memory_limit(struct vm *vm, size_t bytes);
 
