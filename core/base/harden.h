@@ -4,7 +4,8 @@
  * A plugin is held by its sandbox. This is for the day somebody finds a way out of it: the process
  * around it can then start no program, open no door, reach no other process and no files but its
  * own. Each part is tried on its own; where the kernel (or a container) refuses one, the process
- * runs without it and the report says so. Linux, one thread; after the call there is no way back.
+ * runs without it and the report says so. Linux, one thread, which may start others at the one
+ * moment that the plan gives for it: they have all of it too. After the call there is no way back.
  */
 #ifndef PINION_BASE_HARDEN_H
 #define PINION_BASE_HARDEN_H
@@ -37,6 +38,8 @@ struct harden_plan {
     size_t descriptors;      /* open at once; 0: as many as now */
     size_t address_space;    /* bytes; 0: no limit */
     bool sole_descriptors;   /* the caller has closed all that are of no use */
+    void (*start_threads)(void *user); /* NULL: there are none */
+    void *user;
 };
 
 void harden_process(const struct harden_plan *plan, struct harden_report *out);

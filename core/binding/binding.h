@@ -11,7 +11,7 @@
 
 #include "contract/capability.h"
 #include "lua/call.h"
-#include "store/store.h"
+#include "store/group.h"
 
 enum { DB_CURSORS_MAX = 16 };
 
@@ -27,6 +27,7 @@ struct binding_scope {
 struct binding_call {
     struct binding_scope *scope;
     bool transaction;          /* the command has begun one */
+    bool grouped;              /* it did: its answer has to wait for its group */
     struct pn_error failure;   /* the first SQL error of the command; code 0: none */
     bool has_read;             /* from the store's snapshot */
     struct snapshot *snapshot; /* pinned since the call was first suspended */
@@ -41,7 +42,8 @@ struct binding {
     bool ambient; /* there without being named in needs */
     const struct value_method *methods;
     /*
-     * Ends what the call began; with `commit`, what it wrote becomes durable. NULL: nothing to do.
+     * Ends what the call began; with `commit`, what it wrote is kept, and durable when its group is.
+     * NULL: nothing to do.
      */
     int (*finish)(struct binding_call *call, bool commit, struct pn_error *err);
 };

@@ -18,7 +18,7 @@ size_t bindings_grant(const struct plugin_definition *plugin, struct binding_sco
 void bindings_begin(struct binding_call *call, struct binding_scope *scope)
 {
     call->scope = scope;
-    call->transaction = false;
+    call->transaction = call->grouped = false;
     call->failure.code = 0;
     call->has_read = false;
     call->snapshot = NULL;

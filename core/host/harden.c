@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { OWN_DESCRIPTORS = 1024 }; /* besides connections: bundles, databases and their readers */
+enum {
+    OWN_DESCRIPTORS = 1024, /* besides connections: bundles, databases and their readers */
+    WORKER_THREADS = 4,     /* so that as many plugins wait for the disk at once */
+};
 
 /* The supervisor keeps them all: those of a worker that died wait there for the next. */
 static void close_others(const struct host *h, int index)
@@ -28,7 +31,15 @@ static void tell(const struct harden_report *report)
                 LOG_STRING("why", harden_reason(report->part[part], why)));
 }
 
-void harden_worker(const struct host *h, int index)
+/* Where none can be started, the loop waits for the disk itself. */
+static void start_threads(void *user)
+{
+    struct pn_error err;
+    if (threads_start(user, WORKER_THREADS, &err) != 0)
+        LOG(LOG_WARN, "cannot start all threads", LOG_STRING("error", err.message));
+}
+
+void harden_worker(const struct host *h, int index, struct threads *threads)
 {
     struct slot *slot = &h->slab->worker[index];
     struct host_settings settings;
@@ -39,7 +50,9 @@ void harden_worker(const struct host *h, int index)
                                          .writable = {h->paths.databases, h->paths.temporary},
                                          .temporary = h->paths.temporary,
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,
-                                         .sole_descriptors = true},
+                                         .sole_descriptors = true,
+                                         .start_threads = start_threads,
+                                         .user = threads},
                    &report);
     if (index == 0) /* the others are told the same */
         tell(&report);

@@ -1,6 +1,6 @@
 /*
- * Worker: the data plane. One thread, one loop: HTTP in, capabilities, commands to and from other
- * workers' homes.
+ * Worker: the data plane. One loop: HTTP in, capabilities, commands to and from other workers'
+ * homes; beside its thread a few that wait for the disk.
  *
  * Starts from active.json and asks nobody; the control process tells it of changes over the bus.
  * Its database connections are opened here, after the fork.
@@ -33,6 +33,7 @@ struct worker {
     int index;
     struct slot *slot;
     struct loop *loop;
+    struct threads *threads;
     struct loop_watch signals;
     struct loop_timer report;
     struct listener bus_listener;
@@ -328,6 +329,10 @@ static int open_parts(struct worker *w, struct pn_error *err)
     w->catalogue = catalogue_new(&options);
     if (!w->loop || !w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
         return PN_ENOMEM;
+    int rc = threads_new(&w->threads, w->loop, err);
+    if (rc != 0)
+        return rc;
+    w->executor.holds.threads = w->threads;
     store_set_pace(call_goes_on);
     changes_init(&w->changes, w->catalogue, w->executor.scheduler);
     w->executor.witness = w->changes.witness = &w->slot->witness;
@@ -349,7 +354,7 @@ static int start(struct worker *w, int signal_fd, struct pn_error *err)
     int rc = open_parts(w, err);
     if (rc != 0)
         return rc;
-    harden_worker(w->host, w->index); /* before any plugin's code runs */
+    harden_worker(w->host, w->index, w->threads); /* before any plugin's code runs */
     load_active(w);
     if ((rc = loop_on_tick(w->loop, on_tick, w)) != 0 ||
         (rc = bus_init(&w->bus, w->loop, err)) != 0 ||
@@ -375,6 +380,7 @@ static void stop(struct worker *w)
     dispatch_release(&w->dispatcher);
     catalogue_free(w->catalogue);
     relay_release(&w->relay);
+    threads_free(w->threads);
     loop_free(w->loop);
 }
 
@@ -387,6 +393,7 @@ static void set_up_heap(void)
 {
     mallopt(M_MMAP_THRESHOLD, 512 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+    mallopt(M_ARENA_MAX, 1); /* the threads allocate little: not a heap for each */
 }
 
 _Noreturn void worker_main(const struct host *h, int index)

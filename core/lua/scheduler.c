@@ -39,10 +39,15 @@ static struct task *pop(struct task_queue *q)
     return t;
 }
 
+static bool may_begin_exclusive(const struct share *share)
+{
+    return share->exclusive.first && !share->exclusive_runs && !share->barred;
+}
+
 static bool may_begin(const struct share *share)
 {
     return share->running < share->concurrency &&
-           (share->waiting.first || (share->exclusive.first && !share->exclusive_runs));
+           (share->waiting.first || may_begin_exclusive(share));
 }
 
 /* Whoever has slept has no claim to what it did not use meanwhile. */
@@ -94,7 +99,7 @@ static void take_back(struct scheduler *s, struct task *t, bool ended)
     }
     if (t->leave)
         t->leave(t);
-    if (loop_timer_is_started(&t->timer))
+    if (t->parked || loop_timer_is_started(&t->timer))
         return;
     push(&t->share->ready, t);
     list(s, t->share);
@@ -133,8 +138,7 @@ static void run_one(struct scheduler *s, struct share *share)
         go_on(s, pop(&share->ready));
         return;
     }
-    bool exclusive = share->exclusive.first && !share->exclusive_runs &&
-                     (!share->waiting.first || share->exclusive_next);
+    bool exclusive = may_begin_exclusive(share) && (!share->waiting.first || share->exclusive_next);
     share->exclusive_next = !exclusive;
     struct task *t = pop(exclusive ? &share->exclusive : &share->waiting);
     share->waits--;
@@ -210,7 +214,8 @@ bool scheduler_start(struct scheduler *s, struct share *share, struct task *t)
         return false;
     t->scheduler = s;
     t->share = share;
-    if (!full && !s->shares && !(t->exclusive && share->exclusive_runs) && !round_is_over(s)) {
+    bool barred = t->exclusive && (share->exclusive_runs || share->barred);
+    if (!full && !s->shares && !barred && !round_is_over(s)) {
         begin(s, share, t);
         return true;
     }
@@ -220,12 +225,20 @@ bool scheduler_start(struct scheduler *s, struct share *share, struct task *t)
     return true;
 }
 
+/* What may run now is seen at the end of the tick; if that is over, the loop must not wait. */
+static void list_at_once(struct scheduler *s, struct share *share)
+{
+    list(s, share);
+    if (share->listed && !s->posted)
+        s->posted = loop_post(s->loop, on_post, s) == 0;
+}
+
 static void wake(void *user)
 {
     struct task *t = user;
     loop_timer_stop(&t->timer);
     push(&t->share->ready, t);
-    list(t->scheduler, t->share);
+    list_at_once(t->scheduler, t->share);
 }
 
 void task_sleep(struct task *t, int64_t ms)
@@ -243,10 +256,30 @@ bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t dea
     return budget.ended == BUDGET_RUNS;
 }
 
+void task_park(struct task *t)
+{
+    t->parked = true;
+    budget_suspend();
+}
+
 void task_wake(struct task *t)
 {
-    if (loop_timer_is_started(&t->timer))
-        wake(t);
+    if (!t->parked && !loop_timer_is_started(&t->timer))
+        return;
+    t->parked = false;
+    wake(t);
+}
+
+void scheduler_bar(struct scheduler *s, struct share *share, bool barred)
+{
+    share->barred = barred;
+    if (!barred)
+        list_at_once(s, share);
+}
+
+bool share_has_exclusive(const struct share *share)
+{
+    return share->exclusive_runs || share->exclusive.first;
 }
 
 void scheduler_finish(struct scheduler *s)

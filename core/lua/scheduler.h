@@ -29,7 +29,7 @@ struct share {
     struct task_queue waiting;   /* not begun */
     struct task_queue exclusive; /* not begun; one at a time, of those that exclude each other */
     unsigned running, waits;
-    bool exclusive_runs, listed, begins_next, exclusive_next;
+    bool exclusive_runs, barred, listed, begins_next, exclusive_next;
     volatile uint64_t ticks; /* milliseconds it has used, as sampled */
     struct share *next;
 };
@@ -47,6 +47,7 @@ struct task {
     struct fiber *fiber;
     struct task *next;
     struct loop_timer timer; /* started: it sleeps */
+    bool parked;
 };
 
 /* NULL: out of memory. Registers a tick hook: to be made before what flushes at the tick's end. */
@@ -66,7 +67,15 @@ bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t dea
 /* On a fiber of a task: it goes on after `ms`, or earlier when its call's deadline comes. */
 void task_sleep(struct task *t, int64_t ms);
 
-void task_wake(struct task *t); /* a sleeping one goes on */
+void task_park(struct task *t); /* the same, until task_wake */
+
+void task_wake(struct task *t); /* a sleeping or parked one goes on; any other is left alone */
+
+/* Exclusive tasks of the share do not begin until that is lifted; they wait, as when one runs. */
+void scheduler_bar(struct scheduler *s, struct share *share, bool barred);
+
+/* An exclusive task runs, or waits to. */
+bool share_has_exclusive(const struct share *share);
 
 /* Runs everything to its end; for tasks that were told to end. */
 void scheduler_finish(struct scheduler *s);

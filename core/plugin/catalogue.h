@@ -14,6 +14,7 @@
 #include "http/router.h"
 #include "lua/scheduler.h"
 #include "plugin/generation.h"
+#include "plugin/hold.h"
 
 struct plugin {
     char name[PLUGIN_NAME_SIZE];
@@ -26,6 +27,7 @@ struct plugin {
     bool is_home;                /* … is this one */
     bool quarantined;            /* what serves, or would, is not to be called */
     struct share share;          /* of the worker's time */
+    struct hold hold;            /* its commands' answers, at home */
     bool touched;                /* may hold a snapshot; in the catalogue's list of such */
     struct plugin *next_touched;
 };

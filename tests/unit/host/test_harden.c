@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -416,6 +417,64 @@ static void capabilities__are_gone_without_a_filter_too(void **state)
     assert_holds(no_gain_from_root);
 }
 
+static int thread_line;
+
+static int thread_is_held(void)
+{
+    MUST(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+    MUST(prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2);
+    MUST_FAIL(fork(), EPERM);
+    MUST_FAIL(kill(getppid(), 0), EPERM);
+    if (report->part[HARDEN_FILES] == HARDEN_IN_FORCE)
+        MUST_FAIL(open(outside, O_RDONLY), EACCES);
+    return 0;
+}
+
+static void *look_around(void *unused)
+{
+    (void)unused;
+    thread_line = thread_is_held();
+    return NULL;
+}
+
+static void start_thread(void *user)
+{
+    bool *started = user;
+    pthread_t thread;
+    *started = pthread_create(&thread, NULL, look_around, NULL) == 0;
+    pthread_join(thread, NULL);
+}
+
+static void *nothing_else(void *unused)
+{
+    return unused;
+}
+
+/* A thread has of its own: capabilities, Landlock. */
+static void threads__begin_with_all_of_it_and_no_more_come(void **state)
+{
+    (void)state;
+    int status;
+    need(HARDEN_SYSTEM_CALLS);
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+        bool started = false;
+        alarm(20);
+        harden_process(&(struct harden_plan){.readable = readable,
+                                             .start_threads = start_thread,
+                                             .user = &started},
+                       report);
+        int more = pthread_create(&thread, NULL, nothing_else, NULL);
+        if (!started || thread_line)
+            _exit(started ? thread_line % 255 + 1 : 1);
+        _exit(more != 0 || geteuid() == 0 ? 0 : 2); /* root is exempt from the limit */
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(report->part[HARDEN_LIMITS], HARDEN_IN_FORCE);
+    assert_int_equal(status, 0);
+}
+
 static void descriptors__of_the_shell_are_closed(void **state)
 {
     (void)state;
@@ -456,6 +515,7 @@ int main(void)
         cmocka_unit_test(seccomp__ends_an_intruder),
         cmocka_unit_test(landlock__leaves_only_the_files_of_the_plan),
         cmocka_unit_test(capabilities__are_gone_without_a_filter_too),
+        cmocka_unit_test(threads__begin_with_all_of_it_and_no_more_come),
         cmocka_unit_test(descriptors__of_the_shell_are_closed),
         cmocka_unit_test(reason__names_what_stands_against_it),
     };
