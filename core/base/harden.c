@@ -82,14 +82,15 @@ static int limit_descriptors(size_t wanted)
 
 /*
  * RLIMIT_NPROC counts the processes of the user, but is looked at only when this process would
- * start one: at 0 it never can, and nobody else is concerned. (Root is exempt; seccomp is not.)
+ * start one: at 0 it never can, and nobody else is concerned. (Root is exempt; seccomp is not.) A
+ * thread counts like a process there, so where threads are wanted seccomp alone holds.
  */
 static int set_limits(const struct harden_plan *plan)
 {
     int rc = limit(RLIMIT_CORE, 0);
     if (rc == 0)
         rc = limit_descriptors(plan->descriptors);
-    if (rc == 0 && !SANITIZED)
+    if (rc == 0 && !SANITIZED && !plan->threads)
         rc = limit(RLIMIT_NPROC, 0);
     if (rc == 0 && !SANITIZED && plan->address_space)
         rc = limit(RLIMIT_AS, plan->address_space);

@@ -12,10 +12,10 @@
 #include "base/text.h"
 
 enum harden_part {
-    HARDEN_USER,              /* it is not root */
-    HARDEN_DESCRIPTORS,       /* it holds no descriptor that it has no use for */
-    HARDEN_LIMITS,            /* RLIMIT_CORE 0, RLIMIT_NPROC 0, RLIMIT_NOFILE, RLIMIT_AS */
-    HARDEN_NO_DUMP,           /* no other process of the same user can look into it */
+    HARDEN_USER,        /* it is not root */
+    HARDEN_DESCRIPTORS, /* it holds no descriptor that it has no use for */
+    HARDEN_LIMITS,  /* RLIMIT_CORE 0, RLIMIT_NPROC 0 without threads, RLIMIT_NOFILE, RLIMIT_AS */
+    HARDEN_NO_DUMP, /* no other process of the same user can look into it */
     HARDEN_CAPABILITIES,      /* none in any set */
     HARDEN_NO_NEW_PRIVILEGES, /* no exec gives any */
     HARDEN_FILES,             /* Landlock: the files of the plan, no TCP port of its own */
@@ -37,6 +37,7 @@ struct harden_plan {
     size_t descriptors;      /* open at once; 0: as many as now */
     size_t address_space;    /* bytes; 0: no limit */
     bool sole_descriptors;   /* the caller has closed all that are of no use */
+    bool threads;            /* it may start threads of its own; processes never */
 };
 
 void harden_process(const struct harden_plan *plan, struct harden_report *out);

@@ -39,7 +39,8 @@ void harden_worker(const struct host *h, int index)
                                          .writable = {h->paths.databases, h->paths.temporary},
                                          .temporary = h->paths.temporary,
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,
-                                         .sole_descriptors = true},
+                                         .sole_descriptors = true,
+                                         .threads = true},
                    &report);
     if (index == 0) /* the others are told the same */
         tell(&report);
