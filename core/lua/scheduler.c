@@ -9,6 +9,8 @@
 /* Until the loop looks for input again: milliseconds of Lua, and of anything when many wait. */
 enum { ROUND_TICKS = 1, ROUND_NS = 1000 * 1000 };
 
+static struct task *current; /* one thread runs Lua */
+
 struct scheduler {
     struct loop *loop;
     struct share *shares; /* that have something to run */
@@ -88,13 +90,14 @@ static void end(struct scheduler *s, struct task *t)
 static void take_back(struct scheduler *s, struct task *t, bool ended)
 {
     budget_count_into(NULL);
+    current = NULL;
     if (ended) {
         end(s, t);
         return;
     }
     if (t->leave)
         t->leave(t);
-    if (loop_timer_is_started(&t->timer))
+    if (t->sleeps)
         return;
     push(&t->share->ready, t);
     list(s, t->share);
@@ -113,6 +116,7 @@ static void begin(struct scheduler *s, struct share *share, struct task *t)
     if (t->exclusive)
         share->exclusive_runs = true;
     budget_count_into(&share->ticks);
+    current = t;
     take_back(s, t, fiber_run(t->fiber, run_task, t));
 }
 
@@ -121,6 +125,7 @@ static void go_on(struct scheduler *s, struct task *t)
     if (t->resume)
         t->resume(t);
     budget_count_into(&t->share->ticks);
+    current = t;
     take_back(s, t, fiber_resume(t->fiber));
 }
 
@@ -220,18 +225,30 @@ bool scheduler_start(struct scheduler *s, struct share *share, struct task *t)
     return true;
 }
 
+struct task *task_current(void)
+{
+    return fiber_current() ? current : NULL;
+}
+
 static void wake(void *user)
 {
     struct task *t = user;
     loop_timer_stop(&t->timer);
+    t->sleeps = false;
     push(&t->share->ready, t);
     list(t->scheduler, t->share);
 }
 
-void task_sleep(struct task *t, int64_t ms)
+/* Rounded up: the timer is never early, and nobody should have to sleep again for a part of one. */
+int task_sleep(struct task *t, int64_t until)
 {
-    if (loop_timer_start(&t->timer, t->scheduler->loop, ms, false, wake, t) == 0)
-        budget_suspend();
+    int64_t ms = (until - clock_monotonic() + NS_PER_MS - 1) / NS_PER_MS;
+    int rc = loop_timer_start(&t->timer, t->scheduler->loop, ms, false, wake, t);
+    if (rc != 0)
+        return rc;
+    t->sleeps = true;
+    budget_sleep();
+    return 0;
 }
 
 bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t deadline)
@@ -245,7 +262,7 @@ bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t dea
 
 void task_wake(struct task *t)
 {
-    if (loop_timer_is_started(&t->timer))
+    if (t->sleeps)
         wake(t);
 }
 

@@ -46,7 +46,8 @@ struct task {
     struct share *share;
     struct fiber *fiber;
     struct task *next;
-    struct loop_timer timer; /* started: it sleeps */
+    bool sleeps;
+    struct loop_timer timer; /* that ends its sleep */
 };
 
 /* NULL: out of memory. Registers a tick hook: to be made before what flushes at the tick's end. */
@@ -63,10 +64,17 @@ bool scheduler_start(struct scheduler *s, struct share *share, struct task *t);
  */
 bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t deadline);
 
-/* On a fiber of a task: it goes on after `ms`, or earlier when its call's deadline comes. */
-void task_sleep(struct task *t, int64_t ms);
+/* The task whose fiber this is; NULL: none. */
+struct task *task_current(void);
 
-void task_wake(struct task *t); /* a sleeping one goes on */
+/*
+ * On its own fiber: suspended until task_wake, at the latest until `until` (monotonic ns). Whoever
+ * waits for something asks again whether it has come, and call_goes_on (lua/call.h) whether its call
+ * has. PN_ENOMEM: it did not wait.
+ */
+int task_sleep(struct task *t, int64_t until);
+
+void task_wake(struct task *t); /* a sleeping one goes on, in its turn */
 
 /* Runs everything to its end; for tasks that were told to end. */
 void scheduler_finish(struct scheduler *s);
