@@ -20,6 +20,7 @@ enum harden_part {
     HARDEN_NO_NEW_PRIVILEGES, /* no exec gives any */
     HARDEN_FILES,             /* Landlock: the files of the plan, no TCP port of its own */
     HARDEN_SYSTEM_CALLS,      /* seccomp: an allow-list */
+    HARDEN_NETWORK,           /* no sockets but Unix ones (by seccomp) */
     HARDEN_PARTS
 };
 
@@ -37,6 +38,7 @@ struct harden_plan {
     size_t descriptors;      /* open at once; 0: as many as now */
     size_t address_space;    /* bytes; 0: no limit */
     bool sole_descriptors;   /* the caller has closed all that are of no use */
+    bool network;            /* it may make connections */
     bool threads;            /* it may start threads of its own; processes never */
 };
 

@@ -6,7 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { OWN_DESCRIPTORS = 1024 }; /* besides connections: bundles, databases and their readers */
+/* Besides connections: bundles, databases and their readers, requests to others. */
+enum { OWN_DESCRIPTORS = 2048 };
 
 /* The supervisor keeps them all: those of a worker that died wait there for the next. */
 static void close_others(const struct host *h, int index)
@@ -40,6 +41,7 @@ void harden_worker(const struct host *h, int index)
                                          .temporary = h->paths.temporary,
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,
                                          .sole_descriptors = true,
+                                         .network = h->config->outgoing,
                                          .threads = true},
                    &report);
     if (index == 0) /* the others are told the same */
