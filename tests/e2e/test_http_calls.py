@@ -2,7 +2,10 @@
 
 import concurrent.futures
 import pathlib
+import shutil
 import socket
+import subprocess
+import threading
 import time
 
 import e2e_host
@@ -249,7 +252,6 @@ def test_an_origin_that_fails_is_left_alone_for_a_while(start, upstream):
     alive = e2e_upstream.Server(("127.0.0.1", port), e2e_upstream.Handler)
     alive.upstream = upstream
     try:
-        import threading
         threading.Thread(target=alive.serve_forever, args=(0.02,), daemon=True).start()
         time.sleep(2.1)
         assert call(host, dead)["status"] == 200
@@ -425,3 +427,35 @@ def test_needs_are_checked_when_they_are_loaded(folder, need, problem):
     assert result.returncode == 1
     assert problem in result.stdout + result.stderr
     assert "probe/init.lua:" in result.stdout + result.stderr
+
+
+H2_SERVER = """
+const [key, cert] = process.argv.slice(1).map(f => require('fs').readFileSync(f));
+let sessions = 0, running = 0, most = 0;
+const server = require('http2').createSecureServer({ key, cert });
+server.on('session', () => sessions++);
+server.on('request', (request, response) => {
+    most = Math.max(most, ++running);
+    setTimeout(() => { running--; response.end(JSON.stringify(
+        { version: request.httpVersion, sessions, most })); }, 100);
+});
+server.listen(0, '127.0.0.1', () => console.log(server.address().port));
+"""
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="needs Node.js, whose server speaks HTTP/2")
+def test_http_2_is_spoken_over_tls_on_one_connection(start, folder):
+    authority = e2e_upstream.make_authority(folder)
+    certificate, key = e2e_upstream.make_certificate(folder, authority, "IP:127.0.0.1")
+    with subprocess.Popen(["node", "-e", H2_SERVER, key, certificate], stdout=subprocess.PIPE,
+                          text=True) as node:
+        try:
+            url = f"https://127.0.0.1:{int(node.stdout.readline())}"
+            host = start(url, config={"http": {"ca_file": str(authority[0])}})
+            assert call(host, url)["json"]["version"] == "2.0"
+            for running in background(host, url, 20):
+                assert running.result().json()["status"] == 200
+            told = call(host, url)["json"]
+            assert told["sessions"] == 1 and told["most"] > 1, told
+        finally:
+            node.kill()

@@ -208,7 +208,7 @@ static void action__gets_an_answer(void **state)
     expect(
         "local r = ctx.http:get(base) r.body = '{' local v, e = r:json() return { v == nil, e.code }",
         "[true,\"json\"]");
-    expect("local r = ctx.http:get(base) return r:json()", "{\"n\":9007199254740993,\"list\":[]}");
+    expect("local r = ctx.http:get(base) return r:json().list", "[]");
 }
 
 static void others__have_no_http(void **state)
