@@ -213,8 +213,22 @@ local HttpResponse = {}
 ---@return pinion.HttpError?
 function HttpResponse:json() end
 
+---@alias pinion.HttpErrorCode
+---| "timeout"
+---| "refused"
+---| "dns"
+---| "tls"
+---| "denied"
+---| "too_large"
+---| "closed"
+---| "garbled"
+---| "circuit_open"
+---| "too_many"
+---| "internal"
+---| "json"
+
 ---@class pinion.HttpError
----@field code "timeout"|"refused"|"dns"|"tls"|"denied"|"too_large"|"closed"|"garbled"|"circuit_open"|"too_many"|"internal"|"json"
+---@field code pinion.HttpErrorCode
 ---@field message string names the origin and the reason
 ---@field attempts? integer
 
