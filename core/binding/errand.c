@@ -203,23 +203,24 @@ static int start(struct errand *e, struct pn_error *err)
     int64_t left = e->until - clock_monotonic(); /* its turn may have taken a while */
     if (left <= 0)
         left = NS_PER_MS;
-    return http_transfer_start(&e->transfer, e->grant->plugin->outgoing->client,
-                               &(struct http_transfer_request){
-                                   .method = e->method,
-                                   .url = e->url.data,
-                                   .headers = headers,
-                                   .header_count = e->header_count + traced,
-                                   .has_body = e->has_body,
-                                   .body = buffer_text(&e->body),
-                                   .once = !retry_is_safe(e->method, e->has_key),
-                                   .timeout_ms = (left + NS_PER_MS - 1) / NS_PER_MS,
-                                   .body_max = (size_t)e->body_max,
-                                   .user = e,
-                                   .may_reach = may_reach,
-                                   .may_hold = may_hold,
-                                   .done = done,
-                               },
-                               err);
+    return http_transfer_start(
+        &e->transfer, e->grant->plugin->outgoing->client,
+        &(struct http_transfer_request){
+            .method = e->method,
+            .url = e->url.data,
+            .headers = headers,
+            .header_count = e->header_count + traced,
+            .has_body = e->has_body,
+            .body = buffer_text(&e->body),
+            .once = !retry_is_safe(e->method, e->has_key),
+            .timeout_ms = (left + NS_PER_MS - 1) / NS_PER_MS,
+            .body_max = (size_t)e->body_max < e->text_max ? (size_t)e->body_max : e->text_max,
+            .user = e,
+            .may_reach = may_reach,
+            .may_hold = may_hold,
+            .done = done,
+        },
+        err);
 }
 
 static enum breaker_verdict judge(const struct http_transfer_answer *a)

@@ -29,6 +29,7 @@ struct errand {
     struct grant *grant;
     struct task *task;
     int64_t deadline; /* of the call, monotonic ns; 0: none */
+    size_t text_max;  /* bytes of a body that the plugin can take */
 
     /* the request */
     struct arena memory; /* of its texts */

@@ -120,6 +120,7 @@ static struct errand *begin(struct value_frame *f)
         value_raise(f, PN_ENOMEM, "out of memory");
     e->task = task;
     e->deadline = call->deadline;
+    e->text_max = value_text_max(f);
     e->trace_id = call->origin->trace_id;
     return e;
 }

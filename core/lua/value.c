@@ -159,6 +159,12 @@ void value_push_text(struct value_frame *f, struct text value)
     lua_pushlstring(state(f), value.data, value.len);
 }
 
+size_t value_text_max(struct value_frame *f)
+{
+    enum { AROUND = 64 }; /* what Lua adds to the bytes of a string */
+    return vm_of(state(f))->account.single - AROUND;
+}
+
 void value_push_table(struct value_frame *f, int items, int members)
 {
     luaL_checkstack(state(f), 4, "values");

@@ -74,6 +74,9 @@ void value_push_array(struct value_frame *f, int items); /* stays a JSON array w
 void value_set_member(struct value_frame *f, struct text name);
 void value_set_item(struct value_frame *f, int64_t index); /* from 1 */
 
+/* Bytes that one text may have: a larger one would end the call. */
+size_t value_text_max(struct value_frame *f);
+
 /*
  * JSON text as a value, exact integers and all, and a value as JSON text. False: *err says why, and
  * nothing was pushed, or what was appended is to be thrown away. PN_EINVAL, PN_ENOMEM.

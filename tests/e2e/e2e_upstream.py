@@ -102,6 +102,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def on_huge(self):
         self.answer(200, b"x" * 4_000_000)
 
+    def on_bytes(self):
+        """`n` bytes, the last of them after a while."""
+        n = int(self.query("n"))
+        self.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % n + b"x" * (n - 1))
+        time.sleep(int(self.query("ms", "0")) / 1000)
+        self.raw(b"x")
+
     def on_endless(self):
         self.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while not self.server.upstream.closed:

@@ -148,7 +148,13 @@ def test_large_answers_are_refused_unless_they_were_asked_for(start, upstream):
 def test_answers_do_not_take_more_than_the_plugins_memory(start, upstream):
     host = start(upstream.url, limits={"memory_mb": 2})
     code, message = failure(host, f"{upstream.url}/huge", max_bytes=60_000_000)
-    assert code == "too_large" and "its memory" in message
+    assert code == "too_large" and "more than 1048512 bytes" in message
+    assert call(host, f"{upstream.url}/bytes?n=1048512", max_bytes=60_000_000)["length"] == 1048512
+    answers = [running.result().json() for running in
+               background(host, f"{upstream.url}/bytes?n=1000000&ms=300", 12)]
+    assert all(answer.get("length") == 1_000_000 or "its memory" in answer["err"]["message"]
+               for answer in answers), answers
+    assert any("err" in answer for answer in answers), answers
     assert host.ok("probe.alive")
 
 
