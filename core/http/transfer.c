@@ -1,5 +1,6 @@
 #include "http/transfer.h"
 
+#include "http/chars.h"
 #include "http/client.h"
 #include "http/library.h"
 
@@ -75,6 +76,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
     return body->failed ? 0 : count;
 }
 
+/* A line whose name is none (one that goes on an earlier line, too) is passed over. */
 static void add_header(struct buffer *out, struct text line)
 {
     const char *colon = memchr(line.data, ':', line.len);
@@ -82,6 +84,8 @@ static void add_header(struct buffer *out, struct text line)
         return;
     struct text name = {line.data, (size_t)(colon - line.data)};
     struct text value = text_trim((struct text){colon + 1, line.len - name.len - 1});
+    if (name.len == 0 || http_chars_span(name, HTTP_CHAR_TOKEN) != name.len)
+        return;
     for (size_t i = 0; i < name.len; i++)
         buffer_append_char(out, (char)tolower((unsigned char)name.data[i]));
     buffer_append_string(out, ": ");

@@ -323,6 +323,7 @@ static void expect_end_of_raw(const char *bytes, enum http_transfer_end end, con
     const struct http_transfer_answer *a = http_transfer_answer(t);
     if (a->end != end || !strstr(a->reason, reason))
         fail_msg("'%.40s': %d: '%s'", bytes, a->end, a->reason);
+    snprintf(f.seen, sizeof f.seen, "%.*s", TEXT_ARGS(buffer_text(&a->headers)));
     http_transfer_free(t);
 }
 
@@ -338,6 +339,25 @@ static void what_is_not_http__is_refused(void **state)
                       "");
     expect_end_of_raw("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
                       HTTP_TRANSFER_CLOSED, "");
+}
+
+static void headers__are_those_of_the_last_answer(void **state)
+{
+    (void)state;
+    expect_end_of_raw("HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+                      "HTTP/1.1 200 OK\r\nA-B:  c : d \r\n e: f\r\ng h: i\r\n: j\r\nE:\r\n"
+                      "Content-Length: 0\r\n\r\n",
+                      HTTP_TRANSFER_ANSWERED, "");
+    struct text at = text_of(f.seen);
+    struct http_header h;
+    assert_true(http_transfer_next_header(&at, &h));
+    assert_true(text_equal(h.name, TEXT("a-b")));
+    assert_true(text_starts_with(h.value, TEXT("c : d")));
+    assert_true(http_transfer_next_header(&at, &h));
+    assert_true(text_equal(h.name, TEXT("e")) && h.value.len == 0);
+    assert_true(http_transfer_next_header(&at, &h));
+    assert_true(text_equal(h.name, TEXT("content-length")));
+    assert_false(http_transfer_next_header(&at, &h));
 }
 
 static void headers__are_bounded(void **state)
@@ -436,6 +456,7 @@ int main(void)
         CASE(address__is_asked_about_before_it_is_connected_to),
         CASE(failures__are_told_apart),
         CASE(what_is_not_http__is_refused),
+        CASE(headers__are_those_of_the_last_answer),
         CASE(headers__are_bounded),
         CASE(transfer__can_be_given_up_at_any_time),
         CASE(join__resolves_references),
