@@ -42,7 +42,7 @@ void harden_worker(const struct host *h, int index)
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,
                                          .sole_descriptors = true,
                                          .network = h->config->outgoing,
-                                         .threads = true},
+                                         .threads = h->config->outgoing}, /* that look up names */
                    &report);
     if (index == 0) /* the others are told the same */
         tell(&report);
