@@ -13,14 +13,15 @@
 #include "base/text.h"
 
 enum harden_part {
-    HARDEN_USER,              /* it is not root */
-    HARDEN_DESCRIPTORS,       /* it holds no descriptor that it has no use for */
-    HARDEN_LIMITS,            /* RLIMIT_CORE 0, RLIMIT_NPROC 0, RLIMIT_NOFILE, RLIMIT_AS */
-    HARDEN_NO_DUMP,           /* no other process of the same user can look into it */
+    HARDEN_USER,        /* it is not root */
+    HARDEN_DESCRIPTORS, /* it holds no descriptor that it has no use for */
+    HARDEN_LIMITS,  /* RLIMIT_CORE 0, RLIMIT_NPROC 0 without threads, RLIMIT_NOFILE, RLIMIT_AS */
+    HARDEN_NO_DUMP, /* no other process of the same user can look into it */
     HARDEN_CAPABILITIES,      /* none in any set */
     HARDEN_NO_NEW_PRIVILEGES, /* no exec gives any */
     HARDEN_FILES,             /* Landlock: the files of the plan, no TCP port of its own */
     HARDEN_SYSTEM_CALLS,      /* seccomp: an allow-list */
+    HARDEN_NETWORK,           /* no sockets but Unix ones (by seccomp) */
     HARDEN_PARTS
 };
 
@@ -40,6 +41,8 @@ struct harden_plan {
     bool sole_descriptors;   /* the caller has closed all that are of no use */
     void (*start_threads)(void *user); /* NULL: there are none */
     void *user;
+    bool network;            /* it may make connections */
+    bool threads;            /* it may start threads of its own; processes never */
 };
 
 void harden_process(const struct harden_plan *plan, struct harden_report *out);

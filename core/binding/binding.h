@@ -15,11 +15,15 @@
 
 enum { DB_CURSORS_MAX = 16 };
 
+struct errand;
+struct grant;
+
 /* What a generation gives its bindings. Owned by the generation, borrowed by the bindings. */
 struct binding_scope {
     const struct plugin_definition *plugin;
     const char *label;   /* "orders@1.4.0#7" */
     struct store *store; /* NULL without the need "db" */
+    struct grant *grant; /* NULL without the need "http", and where nothing is called */
     int64_t last_tag;    /* of a cursor: an iterator kept from an earlier call finds none */
 };
 
@@ -35,6 +39,7 @@ struct binding_call {
         *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
     int64_t cursor_tags[DB_CURSORS_MAX];
     int open_cursors;
+    struct errand *errand; /* the request it waits for; NULL: none */
 };
 
 struct binding {
@@ -48,7 +53,7 @@ struct binding {
     int (*finish)(struct binding_call *call, bool commit, struct pn_error *err);
 };
 
-extern const struct binding binding_db, binding_log, binding_clock, binding_random;
+extern const struct binding binding_db, binding_http, binding_log, binding_clock, binding_random;
 
 /* Ends with NULL. */
 extern const struct binding *const bindings[];

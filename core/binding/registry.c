@@ -1,7 +1,7 @@
 #include "binding/binding.h"
 
-const struct binding *const bindings[] = {&binding_db, &binding_log, &binding_clock,
-                                          &binding_random, NULL};
+const struct binding *const bindings[] = {&binding_db,    &binding_http,   &binding_log,
+                                          &binding_clock, &binding_random, NULL};
 
 size_t bindings_grant(const struct plugin_definition *plugin, struct binding_scope *scope,
                       struct value_object objects[BINDINGS_MAX])
@@ -23,6 +23,7 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope)
     call->has_read = false;
     call->snapshot = NULL;
     call->open_cursors = 0;
+    call->errand = NULL;
     memset(call->cursors, 0, sizeof call->cursors);
 }
 

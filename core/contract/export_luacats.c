@@ -35,8 +35,13 @@ static void write_named(struct luacats *l, bool input)
 /* Its ctx, which knows its errors. */
 static void write_ctx(struct luacats *l, const struct capability *c, const char *base)
 {
-    buffer_printf(l->out, "---@class %s.Ctx: %s\n", base,
-                  plugin_needs(l->plugin, TEXT("db")) ? "pinion.CtxDb" : "pinion.Ctx");
+    bool db = plugin_needs(l->plugin, TEXT("db"));
+    bool http = c->kind == CAPABILITY_ACTION && plugin_needs(l->plugin, TEXT("http"));
+    buffer_printf(l->out, "---@class %s.Ctx: %s%s%s\n", base,
+                  db     ? "pinion.CtxDb"
+                  : http ? ""
+                         : "pinion.Ctx",
+                  db && http ? ", " : "", http ? "pinion.CtxHttp" : "");
     if (c->error_count) {
         buffer_printf(l->out, "---@field fail fun(self: %s.Ctx, code: ", base);
         for (size_t i = 0; i < c->error_count; i++)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 enum {
-    OWN_DESCRIPTORS = 1024, /* besides connections: bundles, databases and their readers */
+    OWN_DESCRIPTORS = 2048, /* besides connections: bundles, databases, their readers, requests to others */
     WORKER_THREADS = 4,     /* so that as many plugins wait for the disk at once */
 };
 
@@ -52,7 +52,9 @@ void harden_worker(const struct host *h, int index, struct threads *threads)
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,
                                          .sole_descriptors = true,
                                          .start_threads = start_threads,
-                                         .user = threads},
+                                         .user = threads,
+                                         .network = h->config->outgoing,
+                                         .threads = h->config->outgoing}, /* that look up names */
                    &report);
     if (index == 0) /* the others are told the same */
         tell(&report);

@@ -6,6 +6,7 @@
  * Its database connections are opened here, after the fork.
  */
 #include "base/clock.h"
+#include "binding/outgoing.h"
 #include "host/changes.h"
 #include "host/crash.h"
 #include "host/harden.h"
@@ -25,7 +26,8 @@ enum {
     TELL_REPORTS = 10,
     MIGRATE_MS_MAX = 20000,
     OUTGROWN_CALLS = 8,
-    TRIM_BYTES = 8 << 20
+    TRIM_BYTES = 8 << 20,
+    AUTHORITIES_MAX = 1 << 20
 };
 
 struct worker {
@@ -38,8 +40,9 @@ struct worker {
     struct loop_timer report;
     struct listener bus_listener;
     struct bus bus;
-    struct relay relay;       /* our commands to other workers' homes */
-    struct bus_peer *control; /* the connection it last spoke on */
+    struct relay relay;        /* our commands to other workers' homes */
+    struct bus_peer *control;  /* the connection it last spoke on */
+    struct outgoing *outgoing; /* NULL: plugins cannot call others */
     struct catalogue *catalogue;
     struct executor executor;
     struct changes changes;
@@ -314,20 +317,43 @@ static bool is_willing(void *user)
     return true;
 }
 
+/* Without it the plugins that need it are refused; the others are served. */
+static void open_outgoing(struct worker *w)
+{
+    const struct host *h = w->host;
+    struct buffer authorities = BUFFER_INIT;
+    struct pn_error err;
+    int rc = 0;
+    if (!h->config->outgoing)
+        return;
+    if (h->config->authorities[0])
+        rc = file_read(h->config->authorities, AUTHORITIES_MAX, &authorities, &err);
+    if (rc == 0)
+        rc = outgoing_new(&w->outgoing, w->loop, buffer_text(&authorities),
+                          h->admin.is_unix ? 0 : h->admin.port, &err);
+    if (rc != 0)
+        LOG(LOG_ERROR, "plugins cannot call others", LOG_STRING("error", err.message));
+    buffer_release(&authorities);
+}
+
 static int open_parts(struct worker *w, struct pn_error *err)
 {
     const struct host *h = w->host;
+    w->loop = loop_new(err);
+    if (!w->loop)
+        return PN_ENOMEM;
+    open_outgoing(w);
     struct host_settings settings;
     struct catalogue_options options = {.bundles_directory = h->paths.bundles,
                                         .databases_directory = h->paths.databases,
                                         .process = w->index,
                                         .process_count = (int)h->config->workers,
+                                        .outgoing = w->outgoing,
                                         .user = w,
                                         .judge = judge};
     slab_read_settings(h->slab, &settings);
-    w->loop = loop_new(err);
     w->catalogue = catalogue_new(&options);
-    if (!w->loop || !w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
+    if (!w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
         return PN_ENOMEM;
     int rc = threads_new(&w->threads, w->loop, err);
     if (rc != 0)
@@ -380,6 +406,7 @@ static void stop(struct worker *w)
     dispatch_release(&w->dispatcher);
     catalogue_free(w->catalogue);
     relay_release(&w->relay);
+    outgoing_free(w->outgoing);
     threads_free(w->threads);
     loop_free(w->loop);
 }

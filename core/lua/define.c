@@ -4,6 +4,8 @@
  */
 #include "lua/define.h"
 
+#include "contract/origin.h"
+
 #include <stdio.h>
 
 enum {
@@ -84,9 +86,22 @@ int definition_refuse_unknown(struct definition_reader *r, int index, const char
     return 0;
 }
 
+/* "http https://erp.example.com": one origin for each need. */
+static int check_http_need(struct definition_reader *r, struct text origin)
+{
+    struct origin read;
+    struct pn_error err;
+    if (!origin.data)
+        return definition_refuse(r, "'needs': 'http' names an origin, such as "
+                                    "\"http https://erp.example.com\"");
+    if (origin_parse_alone(&read, origin, &err) != 0)
+        return definition_refuse(r, "'needs': http %s", err.message);
+    return 0;
+}
+
 static int read_need(struct definition_reader *r, struct text *out)
 {
-    static const char *const known[] = {"db", NULL};
+    static const char *const known[] = {"db", "http", NULL};
     if (lua_type(r->L, -1) != LUA_TSTRING)
         return definition_refuse(r, "'needs' must be a list of strings");
     struct text need = top_text(r), rest = need, word;
@@ -94,6 +109,9 @@ static int read_need(struct definition_reader *r, struct text *out)
     for (const char *const *name = known; *name; name++) {
         if (!text_equal(word, text_of(*name)))
             continue;
+        int rc = text_equal(word, TEXT("http")) ? check_http_need(r, rest) : 0;
+        if (rc != 0)
+            return rc;
         *out = arena_text(&r->definition->arena, need);
         return out->data ? 0 : PN_ENOMEM;
     }

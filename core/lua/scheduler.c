@@ -9,6 +9,8 @@
 /* Until the loop looks for input again: milliseconds of Lua, and of anything when many wait. */
 enum { ROUND_TICKS = 1, ROUND_NS = 1000 * 1000 };
 
+static struct task *current; /* one thread runs Lua */
+
 struct scheduler {
     struct loop *loop;
     struct share *shares; /* that have something to run */
@@ -93,13 +95,14 @@ static void end(struct scheduler *s, struct task *t)
 static void take_back(struct scheduler *s, struct task *t, bool ended)
 {
     budget_count_into(NULL);
+    current = NULL;
     if (ended) {
         end(s, t);
         return;
     }
     if (t->leave)
         t->leave(t);
-    if (t->parked || loop_timer_is_started(&t->timer))
+    if (t->sleeps)
         return;
     push(&t->share->ready, t);
     list(s, t->share);
@@ -118,6 +121,7 @@ static void begin(struct scheduler *s, struct share *share, struct task *t)
     if (t->exclusive)
         share->exclusive_runs = true;
     budget_count_into(&share->ticks);
+    current = t;
     take_back(s, t, fiber_run(t->fiber, run_task, t));
 }
 
@@ -126,6 +130,7 @@ static void go_on(struct scheduler *s, struct task *t)
     if (t->resume)
         t->resume(t);
     budget_count_into(&t->share->ticks);
+    current = t;
     take_back(s, t, fiber_resume(t->fiber));
 }
 
@@ -233,18 +238,30 @@ static void list_at_once(struct scheduler *s, struct share *share)
         s->posted = loop_post(s->loop, on_post, s) == 0;
 }
 
+struct task *task_current(void)
+{
+    return fiber_current() ? current : NULL;
+}
+
 static void wake(void *user)
 {
     struct task *t = user;
     loop_timer_stop(&t->timer);
+    t->sleeps = false;
     push(&t->share->ready, t);
     list_at_once(t->scheduler, t->share);
 }
 
-void task_sleep(struct task *t, int64_t ms)
+/* Rounded up: the timer is never early, and nobody should have to sleep again for a part of one. */
+int task_sleep(struct task *t, int64_t until)
 {
-    if (loop_timer_start(&t->timer, t->scheduler->loop, ms, false, wake, t) == 0)
-        budget_suspend();
+    int64_t ms = (until - clock_monotonic() + NS_PER_MS - 1) / NS_PER_MS;
+    int rc = loop_timer_start(&t->timer, t->scheduler->loop, ms, false, wake, t);
+    if (rc != 0)
+        return rc;
+    t->sleeps = true;
+    budget_sleep();
+    return 0;
 }
 
 bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t deadline)
@@ -258,16 +275,14 @@ bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t dea
 
 void task_park(struct task *t)
 {
-    t->parked = true;
+    t->sleeps = true;
     budget_suspend();
 }
 
 void task_wake(struct task *t)
 {
-    if (!t->parked && !loop_timer_is_started(&t->timer))
-        return;
-    t->parked = false;
-    wake(t);
+    if (t->sleeps)
+        wake(t);
 }
 
 void scheduler_bar(struct scheduler *s, struct share *share, bool barred)

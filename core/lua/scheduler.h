@@ -46,8 +46,8 @@ struct task {
     struct share *share;
     struct fiber *fiber;
     struct task *next;
-    struct loop_timer timer; /* started: it sleeps */
-    bool parked;
+    bool sleeps;
+    struct loop_timer timer; /* that ends its sleep */
 };
 
 /* NULL: out of memory. Registers a tick hook: to be made before what flushes at the tick's end. */
@@ -64,12 +64,19 @@ bool scheduler_start(struct scheduler *s, struct share *share, struct task *t);
  */
 bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t deadline);
 
-/* On a fiber of a task: it goes on after `ms`, or earlier when its call's deadline comes. */
-void task_sleep(struct task *t, int64_t ms);
+/* The task whose fiber this is; NULL: none. */
+struct task *task_current(void);
 
-void task_park(struct task *t); /* the same, until task_wake */
+/*
+ * On its own fiber: suspended until task_wake, at the latest until `until` (monotonic ns). Whoever
+ * waits for something asks again whether it has come, and call_goes_on (lua/call.h) whether its call
+ * has. PN_ENOMEM: it did not wait.
+ */
+int task_sleep(struct task *t, int64_t until);
 
-void task_wake(struct task *t); /* a sleeping or parked one goes on; any other is left alone */
+void task_park(struct task *t); /* the same, with no end but task_wake, whatever its call's limits */
+
+void task_wake(struct task *t); /* a sleeping one goes on, in its turn; any other is left alone */
 
 /* Exclusive tasks of the share do not begin until that is lifted; they wait, as when one runs. */
 void scheduler_bar(struct scheduler *s, struct share *share, bool barred);

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "binding/outgoing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -166,6 +167,18 @@ static void install_routes(struct catalogue *c, struct routes *routes)
     c->version++;
 }
 
+static int grant(const struct catalogue *c, struct generation *g, struct pn_error *err)
+{
+    if (!plugin_needs(&g->definition, TEXT("http")))
+        return 0;
+    if (!c->options.outgoing)
+        return pn_error_set(err, PN_EDENIED,
+                            "'%s' needs http, and this host calls nobody (http.outgoing in its "
+                            "configuration, or libcurl is missing: see the log)",
+                            g->definition.name.data);
+    return grant_new(&g->scope.grant, c->options.outgoing, &g->definition, err);
+}
+
 static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec,
                 struct generation **out, struct pn_error *err)
 {
@@ -178,6 +191,8 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
                           g->definition.name.data, spec->plugin);
     else if (plugin_needs(&g->definition, TEXT("db")))
         rc = open_store(c, p, err);
+    if (rc == 0)
+        rc = grant(c, g, err);
     g->scope.store = p->store;
     if (rc == 0)
         *out = g;

@@ -46,12 +46,14 @@ struct forward_target {
 };
 
 struct catalogue;
+struct outgoing;
 
 enum catalogue_judgement { CATALOGUE_GOOD, CATALOGUE_NO_CALLS, CATALOGUE_NO_LOADING };
 
 struct catalogue_options {
     const char *bundles_directory, *databases_directory; /* borrowed */
     int process, process_count; /* this worker, of how many: decides whose home it is */
+    struct outgoing *outgoing;  /* for plugins that need "http"; NULL: such are refused */
     void *user;
     /* Whether a release may be loaded, and called. NULL: all may. */
     enum catalogue_judgement (*judge)(void *user, const struct generation_spec *spec);

@@ -1,5 +1,7 @@
 #include "plugin/generation.h"
 
+#include "binding/outgoing.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@ static bool find_module(void *user, struct text path, struct text *content)
 static void close_generation(struct generation *g)
 {
     vm_free(g->vm);
+    grant_free(g->scope.grant);
     tally_release(&g->tally);
     arena_release(&g->definition.arena);
     bundle_close(&g->bundle);

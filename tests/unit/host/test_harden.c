@@ -31,6 +31,7 @@
 
 static char directory[64], writable[96], readable[96], outside[96];
 static struct harden_report *report; /* shared with the children */
+static bool wants_threads, wants_no_network;
 
 /* In a child: the line of the first thing that is not as it must be, 0 when all is. */
 #define MUST(condition)                                                                            \
@@ -87,7 +88,9 @@ static int run_hardened(int (*check)(void), int *line)
                                          .writable = {writable},
                                          .temporary = writable,
                                          .descriptors = 100,
-                                         .sole_descriptors = true};
+                                         .sole_descriptors = true,
+                                         .network = !wants_no_network,
+                                         .threads = wants_threads};
         alarm(20);
         harden_process(&plan, report);
         int failed = check();
@@ -190,6 +193,68 @@ static void limits__are_those_of_the_plan(void **state)
     (void)state;
     assert_holds(limits_hold);
     assert_int_equal(report->part[HARDEN_LIMITS], HARDEN_IN_FORCE);
+}
+
+static void *on_thread(void *user)
+{
+    *(int *)user = 1;
+    return NULL;
+}
+
+static int threads_start(void)
+{
+    pthread_t thread;
+    int ran = 0;
+    MUST(pthread_create(&thread, NULL, on_thread, &ran) == 0);
+    MUST(pthread_join(thread, NULL) == 0 && ran == 1);
+    return 0;
+}
+
+static int only_threads_start(void)
+{
+    MUST_FAIL(fork(), EPERM);
+    return threads_start();
+}
+
+static int no_thread_starts(void)
+{
+    pthread_t thread;
+    int ran = 0;
+    MUST(pthread_create(&thread, NULL, on_thread, &ran) == EAGAIN);
+    return 0;
+}
+
+static void threads__start_where_they_are_wanted(void **state)
+{
+    (void)state;
+    wants_threads = true;
+    assert_holds(threads_start);
+    bool filtered = report->part[HARDEN_SYSTEM_CALLS] == HARDEN_IN_FORCE;
+    assert_holds(filtered ? only_threads_start : threads_start);
+    wants_threads = false;
+    if (filtered && geteuid() != 0)
+        assert_holds(no_thread_starts);
+}
+
+static int only_unix_sockets(void)
+{
+    MUST_FAIL(socket(AF_INET, SOCK_STREAM, 0), EPERM);
+    MUST_FAIL(socket(AF_INET6, SOCK_DGRAM, 0), EPERM);
+    MUST(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+    return 0;
+}
+
+static void network__is_not_there_unless_it_is_wanted(void **state)
+{
+    (void)state;
+    int line;
+    assert_int_equal(run_hardened(nothing, &line), 0);
+    assert_int_not_equal(report->part[HARDEN_NETWORK], HARDEN_IN_FORCE);
+    need(HARDEN_SYSTEM_CALLS);
+    wants_no_network = true;
+    assert_holds(only_unix_sockets);
+    assert_int_equal(report->part[HARDEN_NETWORK], HARDEN_IN_FORCE);
+    wants_no_network = false;
 }
 
 static volatile sig_atomic_t ticks;
@@ -510,6 +575,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(report__agrees_with_the_kernel),
         cmocka_unit_test(limits__are_those_of_the_plan),
+        cmocka_unit_test(threads__start_where_they_are_wanted),
+        cmocka_unit_test(network__is_not_there_unless_it_is_wanted),
         cmocka_unit_test(work__goes_on),
         cmocka_unit_test(seccomp__refuses_what_can_be_done_without),
         cmocka_unit_test(seccomp__ends_an_intruder),

@@ -97,6 +97,14 @@ static void needs__are_bindings_of_this_host(void **state)
     (void)state;
     refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = { 'redis' }"),
             "this host has no binding 'redis'");
+    refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = { 'http' }"),
+            "'needs': 'http' names an origin, such as");
+    refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', "
+                 "needs = { 'db', 'http https://*.example.com' }"),
+            "'needs': http 'https://*.example.com': wildcards are not allowed");
+    refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', "
+                 "needs = { 'http https://a https://b' }"),
+            "'https://a https://b': a port is a number");
     refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = 'db'"),
             "'needs' must be a list");
     refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = { 1 }"),

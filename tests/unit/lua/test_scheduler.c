@@ -42,8 +42,10 @@ static void run(struct task *t)
 {
     struct job *j = (struct job *)t;
     j->began = true;
+    assert_ptr_equal(task_current(), t);
     if (j->sleep_ms)
-        task_sleep(t, j->sleep_ms);
+        assert_int_equal(task_sleep(t, clock_monotonic() + j->sleep_ms * NS_PER_MS), 0);
+    assert_ptr_equal(task_current(), t);
     j->within = task_work(spin, j, j->limit_ns ? j->limit_ns : INT64_MAX, j->deadline);
 }
 
