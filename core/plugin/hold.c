@@ -231,7 +231,8 @@ void hold_command(struct holds *all, struct hold *h, struct store *store, struct
                   struct held *one)
 {
     know(all, h, store, share);
-    if (one)
+    bool waits = one && group_is_open(store);
+    if (waits)
         add(h, one);
     if (group_is_full(store))
         close_group(h);
@@ -239,6 +240,8 @@ void hold_command(struct holds *all, struct hold *h, struct store *store, struct
         list_open(h);
     else if (store_is_suspect(store))
         repair(h);
+    if (one && !waits) /* it was alone, and failed */
+        one->settled(one, NULL);
 }
 
 void hold_settle(struct hold *h, struct task *t)

@@ -52,26 +52,32 @@ static void lose(struct store *s, const struct pn_error *why)
         s->group.lost = *why;
 }
 
-int group_begin(struct store *s, struct pn_error *err)
+/* The first one needs none: to undo it is to roll back. (A savepoint copies each page before it is
+ * changed.) */
+static int set_savepoint(struct store *s, struct pn_error *err)
 {
     struct pn_error own;
+    int rc = run(s, s->writer->savepoint);
+    if (rc == SQLITE_OK)
+        return 0;
+    int status = fault_report(s->writer, rc, TEXT("savepoint"), &own);
+    if (is_rolled_back(s))
+        lose(s, &own);
+    if (err)
+        *err = own;
+    return status;
+}
+
+int group_begin(struct store *s, struct pn_error *err)
+{
     store_set_fault(s, STORE_FAULT_NONE);
     int status = refuse(s, err);
     if (status == 0 && s->group.phase == GROUP_NONE)
         status = open_group(s, err);
+    if (status == 0 && s->group.members > 0)
+        status = set_savepoint(s, err);
     if (status)
         return status;
-    int rc = run(s, s->writer->savepoint);
-    if (rc != SQLITE_OK) {
-        status = fault_report(s->writer, rc, TEXT("savepoint"), &own);
-        if (err)
-            *err = own;
-        if (is_rolled_back(s) || s->group.members == 0)
-            lose(s, &own);
-        if (s->group.members == 0)
-            group_end(s, NULL);
-        return status;
-    }
     s->group.members++;
     s->group.writes = false;
     s->transaction = true;
@@ -97,6 +103,12 @@ static void note_spill(struct store *s)
     s->group.spilled = s->group.spilled || pages > 0;
 }
 
+/* The command inside is the first. */
+static bool is_alone(const struct store *s)
+{
+    return s->group.members == 1;
+}
+
 static int keep(struct store *s, struct pn_error *err)
 {
     int status = store_check_transaction(s, err);
@@ -104,7 +116,7 @@ static int keep(struct store *s, struct pn_error *err)
         status = check_keys(s, err);
     if (status)
         return status;
-    int rc = run(s, s->writer->release);
+    int rc = is_alone(s) ? SQLITE_OK : run(s, s->writer->release);
     return rc == SQLITE_OK ? 0 : fault_report(s->writer, rc, TEXT("release"), err);
 }
 
@@ -123,6 +135,28 @@ int group_keep(struct store *s, struct pn_error *err)
     return 0;
 }
 
+/* With the only one the group ends. */
+static void undo_alone(struct store *s, int why)
+{
+    int rc = is_rolled_back(s) ? SQLITE_OK : run(s, s->writer->rollback);
+    bool suspect = why == PN_EIO || rc != SQLITE_OK;
+    s->group = (struct group){.phase = suspect ? GROUP_SUSPECT : GROUP_NONE};
+}
+
+static void undo_among_others(struct store *s, struct pn_error *why)
+{
+    int rc = is_rolled_back(s) ? SQLITE_OK : run(s, s->writer->undo);
+    if (rc == SQLITE_OK && !is_rolled_back(s))
+        rc = run(s, s->writer->release);
+    if (rc != SQLITE_OK)
+        fault_report(s->writer, rc, TEXT("rollback"), why);
+    else if (!is_rolled_back(s))
+        return;
+    if (!why->code)
+        pn_error_set(why, PN_ESTORE, "the transaction was rolled back");
+    lose(s, why);
+}
+
 void group_undo(struct store *s)
 {
     struct pn_error why = s->doom;
@@ -130,16 +164,10 @@ void group_undo(struct store *s)
         return;
     s->transaction = false;
     s->doom.code = 0;
-    int rc = is_rolled_back(s) ? SQLITE_OK : run(s, s->writer->undo);
-    if (rc == SQLITE_OK && !is_rolled_back(s))
-        rc = run(s, s->writer->release);
-    if (rc != SQLITE_OK)
-        fault_report(s->writer, rc, TEXT("rollback"), &why);
-    if (rc == SQLITE_OK && !is_rolled_back(s))
-        return;
-    if (!why.code)
-        pn_error_set(&why, PN_ESTORE, "the transaction was rolled back");
-    lose(s, &why);
+    if (is_alone(s))
+        undo_alone(s, why.code);
+    else
+        undo_among_others(s, &why);
 }
 
 bool group_is_lost(const struct store *s)

@@ -1,7 +1,7 @@
 /*
  * Group: commands that share one transaction, and so one fsync.
  *
- * The first command opens a transaction; each command is a savepoint in it, kept or undone by
+ * The first command opens a transaction; each other one is a savepoint in it, kept or undone by
  * itself; one commit makes all that were kept durable, or none. So nobody may be told that a
  * command succeeded, nor anything else that it saw, before group_end has returned 0.
  * Life: group_begin … group_keep or group_undo, for one command after another; group_close;
@@ -33,7 +33,8 @@ int group_begin(struct store *s, struct pn_error *err);
  * key that refers to nothing, …), or why its transaction was rolled back.
  */
 int group_keep(struct store *s, struct pn_error *err);
-/* It ends, and nothing of it stays. Outside of a command nothing happens. */
+/* It ends, and nothing of it stays; if it was the first, the group ends with it. Outside of a
+ * command nothing happens. */
 void group_undo(struct store *s);
 
 /* Some failures (a full disk, no memory, a deadline inside a write) roll back all of a group: the
