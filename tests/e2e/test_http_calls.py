@@ -353,7 +353,7 @@ def test_invariant_9_nothing_of_a_drained_generation_remains(start, upstream, fo
     def as_before():
         host.call("probe.run", {"url": upstream.url})
         now = held_by(pid)
-        return now[1] == 1 and now[0] <= before[0] + 20
+        return now[1] == before[1] and now[0] <= before[0] + 20
     e2e_host.wait_until("threads and descriptors to go", as_before)
     host.stop()
 
