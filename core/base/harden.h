@@ -41,8 +41,8 @@ struct harden_plan {
     bool sole_descriptors;   /* the caller has closed all that are of no use */
     void (*start_threads)(void *user); /* NULL: there are none */
     void *user;
-    bool network;            /* it may make connections */
-    bool threads;            /* it may start threads of its own; processes never */
+    bool network; /* it may make connections */
+    bool threads; /* it may start threads of its own; processes never */
 };
 
 void harden_process(const struct harden_plan *plan, struct harden_report *out);

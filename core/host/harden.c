@@ -7,8 +7,9 @@
 #include <unistd.h>
 
 enum {
-    OWN_DESCRIPTORS = 2048, /* besides connections: bundles, databases, their readers, requests to others */
-    WORKER_THREADS = 4,     /* so that as many plugins wait for the disk at once */
+    OWN_DESCRIPTORS =
+        2048, /* besides connections: bundles, databases, their readers, requests to others */
+    WORKER_THREADS = 4, /* so that as many plugins wait for the disk at once */
 };
 
 /* The supervisor keeps them all: those of a worker that died wait there for the next. */

@@ -74,7 +74,8 @@ struct task *task_current(void);
  */
 int task_sleep(struct task *t, int64_t until);
 
-void task_park(struct task *t); /* the same, with no end but task_wake, whatever its call's limits */
+void task_park(
+    struct task *t); /* the same, with no end but task_wake, whatever its call's limits */
 
 void task_wake(struct task *t); /* a sleeping one goes on, in its turn; any other is left alone */
 
