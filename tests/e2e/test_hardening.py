@@ -124,8 +124,11 @@ def test_a_worker_that_comes_back_is_hardened_too(plugins, start_host):
     host.may_die = True
     before = host.worker_pids()[0]
     os.kill(before, signal.SIGKILL)
-    e2e_host.wait_until("another worker", lambda: host.status()["workers"][0]["state"] == "serving"
-                        and host.worker_pids()[0] != before)
+
+    def serves_anew():
+        worker = host.status()["workers"][0]  # of one moment: the old one may still be listed
+        return worker["state"] == "serving" and worker["pid"] != before
+    e2e_host.wait_until("another worker", serves_anew)
     check_process(host.worker_pids()[0], security(host)["worker-0"])
 
 
