@@ -66,6 +66,9 @@ size_t bindings_grant(const struct plugin_definition *plugin, struct binding_sco
 /* Before a call runs; its struct call points to it. */
 void bindings_begin(struct binding_call *call, struct binding_scope *scope);
 
+/* A command begins its part of the group's transaction, unless it has. As group_begin. */
+int bindings_open(struct binding_call *call, struct pn_error *err);
+
 /* Its fiber was suspended, or goes on: it reads from one snapshot all the time. */
 void bindings_suspend(struct binding_call *call);
 void bindings_resume(struct binding_call *call);

@@ -34,11 +34,8 @@ static _Noreturn void raise_sql(struct value_frame *f, struct binding_call *call
 static void begin_if_needed(struct value_frame *f, struct binding_call *call)
 {
     struct pn_error err;
-    if (!writes(f) || call->transaction)
-        return;
-    if (group_begin(call->scope->store, &err) != 0)
+    if (writes(f) && bindings_open(call, &err) != 0)
         value_raise_error(f, &err);
-    call->transaction = call->grouped = true;
 }
 
 static void bind_one(struct value_frame *f, struct statement *st, int argument, size_t parameter)

@@ -27,6 +27,16 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope)
     memset(call->cursors, 0, sizeof call->cursors);
 }
 
+int bindings_open(struct binding_call *call, struct pn_error *err)
+{
+    if (call->transaction)
+        return 0;
+    int rc = group_begin(call->scope->store, err);
+    if (rc == 0)
+        call->transaction = call->grouped = true;
+    return rc;
+}
+
 void bindings_suspend(struct binding_call *call)
 {
     struct store *store = call->scope->store;

@@ -58,6 +58,7 @@ void forward_write_answer(struct buffer *out, const struct answer *answer, struc
 {
     bus_put_number(out, (uint32_t)answer->status);
     bus_put_number(out, answer->is_problem);
+    bus_put_number(out, answer->replayed);
     bus_put_text(out, generation);
     bus_put_text(out, answer->body);
 }
@@ -65,11 +66,13 @@ void forward_write_answer(struct buffer *out, const struct answer *answer, struc
 bool forward_read_answer(struct text payload, struct answer *answer, struct text *generation)
 {
     struct text rest = payload;
-    uint32_t status, is_problem;
+    uint32_t status, is_problem, replayed;
     if (!bus_get_number(&rest, &status) || !bus_get_number(&rest, &is_problem) ||
-        !bus_get_text(&rest, generation) || !bus_get_text(&rest, &answer->body))
+        !bus_get_number(&rest, &replayed) || !bus_get_text(&rest, generation) ||
+        !bus_get_text(&rest, &answer->body))
         return false;
     answer->status = (int)status;
     answer->is_problem = is_problem != 0;
+    answer->replayed = replayed != 0;
     return rest.len == 0;
 }

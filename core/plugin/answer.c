@@ -41,7 +41,8 @@ static void write_problem(struct buffer *body, struct problem *p, struct answer 
     http_problem_write(body, &p->problem);
     if (body->failed || p->incomplete)
         buffer_clear(body); /* the status alone must do */
-    *out = (struct answer){p->problem.status, true, buffer_text(body)};
+    *out =
+        (struct answer){.status = p->problem.status, .is_problem = true, .body = buffer_text(body)};
 }
 
 static void finish_problem(struct reply *r, struct problem *p)
@@ -188,7 +189,8 @@ void answer_call(struct call *call, bool show_internals, struct buffer *body, st
     struct reply reply = {call, show_internals, body, out}, *r = &reply;
     switch (call->outcome) {
     case CALL_OK:
-        *out = (struct answer){call->capability->output ? 200 : 204, false, buffer_text(call->out)};
+        *out = (struct answer){.status = call->capability->output ? 200 : 204,
+                               .body = buffer_text(call->out)};
         return;
     case CALL_BAD_JSON:
         answer_bad_json(r);

@@ -10,6 +10,7 @@
 struct answer {
     int status;
     bool is_problem;
+    bool replayed;    /* to the same Idempotency-Key as before */
     struct text body; /* borrowed from the call's buffers; empty with 204 */
 };
 

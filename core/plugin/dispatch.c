@@ -29,11 +29,13 @@ static_assert(sizeof(struct call_header) == sizeof(struct http_header),
 void dispatch_respond(struct http_exchange *x, const struct answer *answer, struct text generation,
                       struct text trace_id, const struct http_header *extra)
 {
-    struct http_header headers[4];
+    struct http_header headers[5];
     size_t count = 0;
     if (generation.len)
         headers[count++] = (struct http_header){TEXT("Pinion-Generation"), generation};
     headers[count++] = (struct http_header){TEXT("Pinion-Trace-Id"), trace_id};
+    if (answer->replayed)
+        headers[count++] = (struct http_header){TEXT("Idempotency-Replayed"), TEXT("true")};
     if (extra)
         headers[count++] = *extra;
     if (answer->status == 503)
@@ -132,7 +134,7 @@ static void not_found(struct request *r)
 static void refuse_method(struct request *r, const char *allow)
 {
     struct http_header header = {TEXT("Allow"), text_of(allow)};
-    struct answer none = {204, false, {NULL, 0}};
+    struct answer none = {.status = 204};
     if (r->http->method == HTTP_OPTIONS)
         dispatch_respond(r->exchange, &none, (struct text){NULL, 0}, r->origin.trace_id, &header);
     else

@@ -21,6 +21,7 @@ struct running {
     struct binding_call bindings;
     struct buffer out, body, message, copies;
     struct contract_offences offences;
+    struct idempotency idempotency;
     struct answer answer;
     execute_done done; /* NULL: nobody waits for it */
     void *user;
@@ -172,18 +173,63 @@ static bool copy_request(struct running *r, const struct execution *x)
     return true;
 }
 
+static void set_error(struct running *r, const struct pn_error *err)
+{
+    struct call *call = &r->call;
+    call->outcome = CALL_ERROR;
+    call->code = err->code;
+    buffer_clear(&r->message);
+    buffer_append_string(&r->message, err->message);
+    call->message_len = r->message.len;
+}
+
 /* What the bindings could not keep must not be answered as done. */
 static void finish_bindings(struct running *r)
 {
     struct pn_error err;
-    struct call *call = &r->call;
-    if (bindings_finish(&r->bindings, call->outcome == CALL_OK, &err) == 0)
+    if (bindings_finish(&r->bindings, r->call.outcome == CALL_OK, &err) != 0)
+        set_error(r, &err);
+}
+
+/* A command that was answered before, or whose key is wrong, does not run. */
+static bool is_answered(struct running *r)
+{
+    struct pn_error err;
+    r->idempotency.key.data = NULL;
+    if (!r->task.exclusive || !r->plugin->store)
+        return false;
+    switch (idempotency_look(&r->idempotency, &r->call, &r->body, &r->answer, &err)) {
+    case IDEMPOTENCY_RUN:
+        return false;
+    case IDEMPOTENCY_FAILED:
+        set_error(r, &err);
+        answer_call(&r->call, r->executor->show_internals, &r->body, &r->answer);
+        break;
+    case IDEMPOTENCY_ANSWERED:
+        break;
+    }
+    bindings_finish(&r->bindings, false, NULL);
+    return true;
+}
+
+/* With what it did: durable together. */
+static void keep_success(struct running *r)
+{
+    struct pn_error err;
+    if (!r->idempotency.key.data || r->call.outcome != CALL_OK)
         return;
-    call->outcome = CALL_ERROR;
-    call->code = err.code;
-    buffer_clear(&r->message);
-    buffer_append_string(&r->message, err.message);
-    call->message_len = r->message.len;
+    answer_call(&r->call, false, &r->body, &r->answer);
+    if (idempotency_keep(&r->idempotency, &r->call, &r->answer, &err) != 0)
+        set_error(r, &err);
+}
+
+/* It did nothing, so it is no harm when this fails: it would be done anew. */
+static void keep_failure(struct running *r)
+{
+    if (!r->idempotency.key.data || r->call.outcome != CALL_FAILED)
+        return;
+    bool kept = idempotency_keep(&r->idempotency, &r->call, &r->answer, NULL) == 0;
+    bindings_finish(&r->bindings, kept, NULL);
 }
 
 static bool is_error(enum call_outcome outcome)
@@ -199,7 +245,10 @@ static void run(struct task *t)
     witness_call(r->executor->witness, g, r->call.capability, r->call.deadline);
     catalogue_touch(r->executor->catalogue, r->plugin);
     bindings_begin(&r->bindings, &g->scope);
+    if (is_answered(r))
+        return;
     call_run(g->vm, &r->call);
+    keep_success(r);
     finish_bindings(r);
     if (r->call.outcome != CALL_BAD_JSON && r->call.outcome != CALL_BAD_INPUT)
         tally_count(&g->tally, &r->call);
@@ -207,6 +256,7 @@ static void run(struct task *t)
     g->errors += is_error(r->call.outcome);
     g->outgrown = r->call.outcome == CALL_MEMORY ? g->outgrown + 1 : 0;
     answer_call(&r->call, r->executor->show_internals, &r->body, &r->answer);
+    keep_failure(r);
 }
 
 static void leave(struct task *t)

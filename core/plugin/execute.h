@@ -12,6 +12,7 @@
 #include "plugin/answer.h"
 #include "plugin/catalogue.h"
 #include "plugin/hold.h"
+#include "plugin/idempotency.h"
 #include "plugin/witness.h"
 
 struct running;

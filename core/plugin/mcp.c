@@ -38,11 +38,11 @@ static struct text id_of(const struct http_request *http, uint64_t note)
 static void respond(struct http_exchange *x, int status, const struct buffer *out,
                     struct text generation, struct text trace_id)
 {
-    struct answer answer = {status, false, buffer_text(out)};
+    struct answer answer = {.status = status, .body = buffer_text(out)};
     if (out->failed)
-        answer = (struct answer){500, false,
-                                 TEXT("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":"
-                                      "{\"code\":-32603,\"message\":\"out of memory\"}}")};
+        answer = (struct answer){.status = 500,
+                                 .body = TEXT("{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":"
+                                              "{\"code\":-32603,\"message\":\"out of memory\"}}")};
     dispatch_respond(x, &answer, generation, trace_id, NULL);
 }
 

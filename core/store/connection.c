@@ -366,6 +366,9 @@ void sqlite_connection_close(struct connection *c)
     sqlite3_finalize(c->savepoint);
     sqlite3_finalize(c->undo);
     sqlite3_finalize(c->release);
+    sqlite3_finalize(c->find_reply);
+    sqlite3_finalize(c->keep_reply);
+    sqlite3_finalize(c->prune_replies);
     sqlite3_close(c->db);
     free(c);
 }

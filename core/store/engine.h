@@ -49,10 +49,11 @@ struct connection {
     char denial[200]; /* why the authorizer refused, or "" */
     struct cache cache;
     sqlite3_stmt *begin, *commit, *rollback;
-    sqlite3_stmt *savepoint, *undo, *release; /* a writer's */
-    int log_pages;                            /* a writer's: in the log after the last commit */
-    int checkpoint_at;                        /* log_pages that make a checkpoint due */
-    bool snapshot;                            /* a reader's: BEGIN was run */
+    sqlite3_stmt *savepoint, *undo, *release;              /* a writer's */
+    sqlite3_stmt *find_reply, *keep_reply, *prune_replies; /* a writer's, once used */
+    int log_pages;           /* a writer's: in the log after the last commit */
+    int checkpoint_at;       /* log_pages that make a checkpoint due */
+    bool snapshot;           /* a reader's: BEGIN was run */
     int pins, active;        /* holders of the snapshot: suspended calls, statements in use */
     bool busy;               /* inside SQLite, perhaps suspended there */
     struct connection *next; /* in the store's list of readers */

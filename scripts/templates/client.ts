@@ -39,8 +39,8 @@ export interface CallOptions {
   retries?: number;
   /**
    * Says that calls with this key are one: sent as Idempotency-Key, and lets a command be retried
-   * like a query. Give one only if doing the command twice is harmless or refused by the plugin: the
-   * host does not yet recognise a key that it has seen.
+   * like a query, as it is done once. An action is not: give it one only if doing it twice is
+   * harmless.
    */
   idempotencyKey?: string;
   headers?: { readonly [name: string]: string };

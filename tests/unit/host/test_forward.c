@@ -88,11 +88,16 @@ static void call__with_more_pairs_than_there_is_room_for_is_refused(void **state
 static void answer__is_read_as_it_was_written(void **state)
 {
     (void)state;
-    struct answer in = {404, true, TEXT("{\"code\":\"gone\"}")}, out;
+    struct answer in = {.status = 404,
+                        .is_problem = true,
+                        .replayed = true,
+                        .body = TEXT("{\"code\":\"gone\"}")},
+                  out;
     struct text generation;
     forward_write_answer(&payload, &in, TEXT("alpha@1.0.0#1"));
     assert_true(forward_read_answer(buffer_text(&payload), &out, &generation));
-    assert_true(out.status == 404 && out.is_problem && text_equal(out.body, in.body));
+    assert_true(out.status == 404 && out.is_problem && out.replayed &&
+                text_equal(out.body, in.body));
     assert_true(text_equal(generation, TEXT("alpha@1.0.0#1")));
     for (size_t len = 0; len < payload.len; len++)
         assert_false(forward_read_answer((struct text){payload.data, len}, &out, &generation));

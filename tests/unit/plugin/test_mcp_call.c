@@ -166,7 +166,7 @@ static void tool__that_is_called_elsewhere_is_answered_when_its_answer_comes(voi
     send_call("alpha.add", "{\"n\":1}");
     wait_for_forward();
     assert_false(receive());
-    struct answer answer = {409, true, TEXT("{\"code\":\"odd\"}")};
+    struct answer answer = {.status = 409, .is_problem = true, .body = TEXT("{\"code\":\"odd\"}")};
     dispatch_answer(forwarded, &answer, TEXT("alpha@1.0.0#1"), TRACE);
     wait_for_answer();
     expect_in(got, "HTTP/1.1 200 ");
@@ -191,7 +191,7 @@ static void tool__whose_answer_has_no_body_tells_the_status(void **state)
     (void)state;
     send_call("alpha.add", "{\"n\":1}");
     wait_for_forward();
-    struct answer answer = {503, true, {NULL, 0}};
+    struct answer answer = {.status = 503, .is_problem = true, .body = {NULL, 0}};
     dispatch_answer(forwarded, &answer, TEXT(""), TRACE);
     wait_for_answer();
     expect_in(got, "\"text\":\"{\\\"status\\\":503}\"}],\"isError\":true}}");
@@ -208,7 +208,7 @@ static void answer__to_a_client_that_left_goes_nowhere(void **state)
     close(client);
     for (int i = 0; i < 10; i++)
         turn();
-    struct answer answer = {200, false, TEXT("{}")};
+    struct answer answer = {.status = 200, .is_problem = false, .body = TEXT("{}")};
     dispatch_answer(forwarded, &answer, TEXT("alpha@1.0.0#1"), TRACE);
     for (int i = 0; i < TURNS_MAX && http_server_open(server); i++)
         turn();
