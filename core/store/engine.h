@@ -73,6 +73,8 @@ struct store {
 };
 
 /* connection.c */
+/* Before anything of SQLite's is used; once is enough, more does no harm. */
+void sqlite_library_start(void);
 int sqlite_connection_open(struct connection **out, struct store *s, bool writer,
                            struct pn_error *err);
 void sqlite_connection_close(struct connection *c);
