@@ -120,5 +120,7 @@ size_t sql_skip_blank(struct text sql, size_t at);
 /* Whether the word stands in it, in any case, outside of strings, quoted names and comments. `word`
  * in lower case. */
 bool sql_has_word(struct text sql, struct text word);
+/* What stands between the parentheses of the next CHECK from *at on; false: there is none. */
+bool sql_next_check(struct text sql, size_t *at, struct text *expression);
 
 #endif
