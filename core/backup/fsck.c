@@ -274,9 +274,10 @@ static int examine(struct look *l, const char *name, const char *path, struct te
     if (rc == PN_ENOMEM)
         return pn_error_set(err, rc, "%s", why.message);
     if (rc == PN_EBUSY)
-        tell(l, true, name, why.message, "another program locks it: look again later");
+        tell(l, true, name, layout_reason(why.message, path),
+             "another program locks it: look again later");
     else if (rc != 0)
-        tell(l, false, name, why.message, restore_it);
+        tell(l, false, name, layout_reason(why.message, path), restore_it);
     return rc == 0 && l->result->problems == before ? look_at_migrations(l, name, path, plugin, err)
                                                     : 0;
 }

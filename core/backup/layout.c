@@ -35,3 +35,10 @@ bool layout_keeps(struct text name)
     return text_equal(name, TEXT(LAYOUT_ACTIVE)) || text_equal(name, TEXT(LAYOUT_CONFIG)) ||
            text_equal(name, TEXT(USAGE_FILE)) || layout_is_bundle(name) || layout_is_database(name);
 }
+
+const char *layout_reason(const char *message, const char *path)
+{
+    size_t len = strlen(path);
+    bool named = strncmp(message, path, len) == 0 && strncmp(message + len, ": ", 2) == 0;
+    return named ? message + len + 2 : message;
+}

@@ -22,4 +22,7 @@ bool layout_is_database(struct text name); /* of "db/NAME.db" */
 /* Of db/: a plugin's name of such a file; false: it is another file. */
 bool layout_plugin_of(struct text file, struct text *plugin);
 
+/* A message without the path that it begins with: for those who name the file themselves. */
+const char *layout_reason(const char *message, const char *path);
+
 #endif

@@ -32,6 +32,7 @@ struct host_config {
     struct address listen, admin;
     bool admin_given;
     int64_t workers;
+    int64_t check_databases_s; /* how often their integrity is looked at; 0: never */
     enum log_format log_format;
     char *directories[CONFIG_DIRECTORIES_MAX]; /* owned; as given */
     size_t directory_count;

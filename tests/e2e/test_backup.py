@@ -326,3 +326,27 @@ def test_the_commands_of_the_handbook_work_as_they_stand_there(start_host, folde
         done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=20 * e2e_host.SLOW,
             check=False, env={**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}"})
         assert done.returncode == 0, (line, done.stdout, done.stderr)
+
+
+def test_a_host_looks_at_its_databases_now_and_then(start_host, folder):
+    """And says in its status and log what it found."""
+    host = start_host(make_plugins(folder, "first"), mode="serve", config={"check_databases_s": 1})
+    host.ok("first.add", {"n": 1})
+    assert host.status()["databases"]["every_s"] == 1
+    host.wait_log(msg="databases are sound")
+    found = host.status()["databases"]
+    assert (found["checked"], found["problems"]) == (1, 0) and found["took_ms"] > 0 and found["checked_at"]
+    (host.data / "db" / "second.db").write_bytes(b"this is not a database" * 100)
+    since = host.log_mark()
+    line = host.wait_log(since, msg="a database is damaged")
+    assert (line["file"], line["problem"]) == ("db/second.db", "file is not a database")
+    host.wait_log(since, msg="databases are damaged: run pinion fsck", level="error")
+    found = host.status()["databases"]
+    assert (found["checked"], found["problems"]) == (2, 1)
+    assert found["first_problem"] == "db/second.db: file is not a database"
+    assert "first_problem" in run("status", "--admin", host.admin).stdout
+
+
+def test_a_host_that_is_told_never_looks_never(start_host, folder):
+    host = start_host(make_plugins(folder, "first"), mode="serve", config={"check_databases_s": 0})
+    assert host.status()["databases"] == {"every_s": 0, "checking": False}
