@@ -350,3 +350,32 @@ def test_a_host_looks_at_its_databases_now_and_then(start_host, folder):
 def test_a_host_that_is_told_never_looks_never(start_host, folder):
     host = start_host(make_plugins(folder, "first"), mode="serve", config={"check_databases_s": 0})
     assert host.status()["databases"] == {"every_s": 0, "checking": False}
+
+
+@pytest.mark.limit(60)
+def test_a_backup_during_swaps_has_what_it_names(start_host, folder):
+    """In `dev`, where bundles go as soon as nothing refers to them any more."""
+    init = folder / "plugins" / "shop" / "init.lua"
+    write(init, e2e_plugins.constant(1))
+    host = start_host(folder / "plugins")
+    stop = threading.Event()
+
+    def save():
+        value = 1
+        while not stop.is_set():
+            value += 1
+            write(init, e2e_plugins.constant(value))
+            time.sleep(0.01)
+    saver = threading.Thread(target=save, daemon=True)
+    saver.start()
+    try:
+        for i in range(15):
+            done = backup(host, folder / f"{i}.tar")
+            assert done.returncode == 0, done.stderr
+            done = run("restore", folder / f"{i}.tar", "--data", folder / f"of{i}")
+            assert done.returncode == 0, done.stderr
+            done = run("fsck", "--data", folder / f"of{i}")
+            assert "0 errors, 0 warnings" in done.stdout, done.stdout
+    finally:
+        stop.set()
+        saver.join()
