@@ -20,7 +20,8 @@ struct check_finding {
     enum check_severity severity;
     const char
         *check; /* "load", "needs", "routes", "migrations", "unused", "luacheck", "contract" */
-    struct text rule;    /* of luacheck "W211", of contract "input-narrowed"; "": none */
+    struct text
+        rule; /* of luacheck "W211", contract "input-narrowed", migrations "column-removed"; "": none */
     struct text file;    /* as the directory was given; "": none */
     size_t line, column; /* 0: not known */
     struct text message;
@@ -71,6 +72,9 @@ void look_at_unused_files(struct check *c);
 
 /* check_migrations.c; with c->data on copies of its databases. */
 void look_at_migrations(struct check *c);
+/* What the migrations that `old` does not have take away from it. */
+void look_at_migrations_since(struct check *c, const struct inspected *one,
+                              const struct generation *old);
 
 /* check_against.c. PN_ENOTFOUND: there is nothing of that name; or as inspection_load. */
 int look_at_contracts(struct check *c, struct pn_error *err);

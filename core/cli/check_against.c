@@ -84,13 +84,15 @@ static int open_release(struct against *a, const struct check *c, struct pn_erro
     return rc;
 }
 
-static const struct plugin_definition *find(const struct against *a, struct text plugin)
+static const struct generation *find(const struct against *a, struct text plugin)
 {
     if (a->release)
-        return text_equal(a->release->definition.name, plugin) ? &a->release->definition : NULL;
-    for (size_t i = 0; i < a->folder.set.count; i++)
-        if (text_equal(a->folder.plugins[i]->name, plugin))
-            return a->folder.plugins[i];
+        return text_equal(a->release->definition.name, plugin) ? a->release : NULL;
+    for (size_t i = 0; i < a->folder.count; i++) {
+        const struct generation *g = a->folder.list[i].generation;
+        if (g && text_equal(g->definition.name, plugin))
+            return g;
+    }
     return NULL;
 }
 
@@ -202,10 +204,12 @@ int look_at_contracts(struct check *c, struct pn_error *err)
         note_old_ones(c, &a);
     for (size_t i = 0; rc == 0 && i < c->plugins.count; i++) {
         const struct inspected *one = &c->plugins.list[i];
-        const struct plugin_definition *old =
+        const struct generation *old =
             one->generation ? find(&a, one->generation->definition.name) : NULL;
         if (old)
-            rc = compare(c, one, &a.usage, old, err);
+            rc = compare(c, one, &a.usage, &old->definition, err);
+        if (old && rc == 0)
+            look_at_migrations_since(c, one, old);
     }
     usage_release(&a.usage);
     inspection_release(&a.folder);

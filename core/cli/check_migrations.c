@@ -6,6 +6,7 @@
 
 #include "release/verify.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -42,7 +43,61 @@ static void note(struct check *c, const struct inspected *one, const struct bund
     check_note(c, CHECK_ERROR, "migrations", place, "%s", err->message);
 }
 
-static void look(struct check *c, const struct inspected *one, const struct migration_trial *trial)
+struct looking {
+    struct check *c;
+    const struct inspected *one;
+    const struct bundle *bundle;
+};
+
+static bool is_word(struct text sql, size_t at)
+{
+    return at < sql.len && (isalnum((unsigned char)sql.data[at]) || sql.data[at] == '_');
+}
+
+/* Where `word` stands in it, from 1; 0: nowhere. */
+static size_t line_with(struct text sql, const char *word)
+{
+    size_t line = 1, len = strlen(word);
+    for (size_t at = 0; len && at + len <= sql.len; at++) {
+        if (text_equal_nocase((struct text){sql.data + at, len}, (struct text){word, len}) &&
+            !is_word(sql, at + len) && !(at && is_word(sql, at - 1)))
+            return line;
+        line += sql.data[at] == '\n';
+    }
+    return 0;
+}
+
+/* The pending migration that names the column, else the table, else the first of them. */
+static struct check_place place_of(const struct looking *l, const struct schema_break *what,
+                                   size_t first)
+{
+    const char *const words[] = {what->column, what->table};
+    const struct bundle_file *pending = NULL;
+    for (size_t w = 0; w < sizeof words / sizeof *words; w++) {
+        size_t number = 0;
+        for (size_t i = 0; i < l->bundle->count; i++) {
+            const struct bundle_file *file = &l->bundle->files[i];
+            if (!text_starts_with(file->path, TEXT("migrations/")) || number++ < first)
+                continue;
+            pending = pending ? pending : file;
+            size_t line = line_with(file->content, words[w]);
+            if (line)
+                return check_place(l->c, l->one, file->path, line);
+        }
+    }
+    return check_place(l->c, l->one, pending ? pending->path : TEXT("init.lua"), 0);
+}
+
+static void on_break(void *user, const struct schema_break *what, size_t first)
+{
+    const struct looking *l = user;
+    struct check_finding *finding = check_note(l->c, CHECK_WARNING, "migrations",
+                                               place_of(l, what, first), "%s", what->message);
+    if (finding)
+        finding->rule = text_of(what->rule);
+}
+
+static void look(struct check *c, const struct inspected *one, struct migration_trial *trial)
 {
     struct bundle bundle;
     struct pn_error err;
@@ -51,11 +106,15 @@ static void look(struct check *c, const struct inspected *one, const struct migr
     size_t count;
     if (!check_bundle(one, &bundle))
         return;
+    struct looking looking = {c, one, &bundle};
+    const struct migration_listener listener = {on_break, &looking};
+    trial->breaks = &listener;
     /* Of a plugin that cannot be loaded, names and numbers are all that can be looked at. */
     int rc = one->generation ? verify_migrations(trial, one->generation, hash, &err)
                              : generation_migrations(&bundle, &list, &count, &err);
     if (rc != 0)
         note(c, one, &bundle, &err);
+    trial->breaks = NULL;
     free(list);
     check_bundle_release(one, &bundle);
 }
@@ -92,4 +151,23 @@ void look_at_migrations(struct check *c)
     for (size_t i = 0; i < c->plugins.count; i++)
         look(c, &c->plugins.list[i], &trial);
     file_remove_tree(directory, NULL);
+}
+
+/* With --data the database there says what it has. */
+void look_at_migrations_since(struct check *c, const struct inspected *one,
+                              const struct generation *old)
+{
+    char directory[FILE_PATH_MAX];
+    struct migration_trial trial = {.temporary_directory = directory};
+    struct migration *list = NULL;
+    struct pn_error err;
+    if (c->data || generation_migrations(&old->bundle, &list, &trial.since, &err) != 0)
+        return;
+    free(list);
+    /* What is wrong with the migrations themselves was told without them. */
+    size_t errors = c->errors;
+    if (trial.since && errors == 0 && make_directory(c, directory, &err)) {
+        look(c, one, &trial);
+        file_remove_tree(directory, NULL);
+    }
 }

@@ -88,30 +88,6 @@ static int fetch(const struct command *self, const struct status_options *o,
     return EXIT_FAILED;
 }
 
-/* Prints one object's scalar members as "name value  name value"; its `{` was read. */
-static void print_object(struct json_reader *r, const char *indent)
-{
-    const char *separator = indent;
-    for (enum json_token t; (t = json_reader_next(r)) == JSON_KEY;) {
-        printf("%s%.*s ", separator, TEXT_ARGS(r->text));
-        t = json_reader_next(r);
-        if (t == JSON_TRUE || t == JSON_FALSE)
-            printf("%s", t == JSON_TRUE ? "yes" : "no");
-        else
-            printf("%.*s", TEXT_ARGS(r->text));
-        separator = "  ";
-    }
-    putchar('\n');
-}
-
-static void print_list(struct json_reader *r)
-{
-    for (int i = 0; json_reader_next(r) == JSON_OBJECT_BEGIN; i++) {
-        printf("  %-2d", i);
-        print_object(r, "");
-    }
-}
-
 /* A value whose first token was read. */
 static void skip(struct json_reader *r, enum json_token t)
 {
@@ -123,6 +99,34 @@ static void skip(struct json_reader *r, enum json_token t)
             depth--;
         if ((depth == 0 && t != JSON_KEY) || t == JSON_ERROR || t == JSON_END)
             return;
+    }
+}
+
+/* Prints one object's scalar members as "name value  name value"; its `{` was read. */
+static void print_object(struct json_reader *r, const char *indent)
+{
+    const char *separator = indent;
+    for (enum json_token t; (t = json_reader_next(r)) == JSON_KEY;) {
+        printf("%s%.*s ", separator, TEXT_ARGS(r->text));
+        t = json_reader_next(r);
+        if (t == JSON_OBJECT_BEGIN || t == JSON_ARRAY_BEGIN) {
+            skip(r, t);
+            printf("…"); /* --json has all of it */
+        } else if (t == JSON_TRUE || t == JSON_FALSE) {
+            printf("%s", t == JSON_TRUE ? "yes" : "no");
+        } else {
+            printf("%.*s", TEXT_ARGS(r->text));
+        }
+        separator = "  ";
+    }
+    putchar('\n');
+}
+
+static void print_list(struct json_reader *r)
+{
+    for (int i = 0; json_reader_next(r) == JSON_OBJECT_BEGIN; i++) {
+        printf("  %-2d", i);
+        print_object(r, "");
     }
 }
 

@@ -34,6 +34,7 @@ struct number {
 
 static const struct number numbers[] = {
     {"workers", offsetof(struct host_config, workers), 1, CONFIG_WORKERS_MAX, false},
+    {"check_databases_s", offsetof(struct host_config, check_databases_s), 0, 31536000, false},
     {"drain_ms", SETTING(drain_ms), 0, 600000, false},
     {"stuck_ms", SETTING(stuck_ms), 100, 600000, false},
     {"limits.request_line", SETTING(http.request_line), 64, HTTP_REQUEST_LINE_MAX, true},
@@ -52,6 +53,7 @@ void config_init(struct host_config *c, bool dev)
     *c = (struct host_config){
         .dev = dev,
         .outgoing = true,
+        .check_databases_s = 86400,
         .settings = {.http = HTTP_LIMITS_DEFAULT,
                      .drain_ms = 10000,
                      .stuck_ms = 6000,

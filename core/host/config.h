@@ -32,6 +32,7 @@ struct host_config {
     struct address listen, admin;
     bool admin_given;
     int64_t workers;
+    int64_t check_databases_s; /* how often their integrity is looked at; 0: never */
     enum log_format log_format;
     bool outgoing;                   /* plugins may call the origins they name */
     char authorities[FILE_PATH_MAX]; /* a file of certificates that they trust as well, or "" */

@@ -32,6 +32,7 @@ struct control {
     struct http_server *http;
     struct admin admin;
     struct documents documents;
+    struct patrol patrol;
 };
 
 static void log_report(const struct deploy_report *r)
@@ -282,7 +283,7 @@ static void on_signal(void *user, unsigned ready)
 static void write_status(void *user, struct buffer *out)
 {
     struct control *c = user;
-    status_write(c->host, deployer_active(c->deployer), &c->sources, &c->usage, out);
+    status_write(c->host, deployer_active(c->deployer), &c->sources, &c->usage, &c->patrol, out);
 }
 
 static void keep_usage(void *user)
@@ -305,6 +306,25 @@ static int start_usage(struct control *c, struct pn_error *err)
         LOG(LOG_WARN, "cannot read who has called what", LOG_STRING("error", why.message));
     usage_advance(&c->usage, usage_today());
     return rc != 0 ? rc : loop_timer_start(&c->usage_timer, c->loop, USAGE_MS, true, keep_usage, c);
+}
+
+static void on_patrolled(void *user, const struct patrol_result *r)
+{
+    (void)user;
+    LOG(r->problems ? LOG_ERROR : LOG_INFO,
+        r->problems ? "databases are damaged: run pinion fsck" : "databases are sound",
+        LOG_INT("databases", r->databases), LOG_INT("problems", r->problems),
+        LOG_STRING("first_problem", r->first), LOG_MS("took_ms", r->took));
+}
+
+static int start_patrol(struct control *c, struct pn_error *err)
+{
+    const struct host *h = c->host;
+    c->patrol = (struct patrol){.databases = h->paths.databases,
+                                .temporary = h->paths.temporary,
+                                .done = on_patrolled,
+                                .user = c};
+    return patrol_start(&c->patrol, c->loop, h->config->check_databases_s * 1000, err);
 }
 
 static int start_deployer(struct control *c, struct pn_error *err)
@@ -369,7 +389,7 @@ static int start(struct control *c, int signal_fd, struct pn_error *err)
         (rc = links_init(&c->links, c->host, c->loop, err)) != 0 ||
         (rc = loop_watch_start(&c->signals, c->loop, signal_fd, LOOP_READ, on_signal, c)) != 0 ||
         (rc = loop_timer_start(&c->heartbeat, c->loop, HEARTBEAT_MS, true, on_heartbeat, c)) != 0 ||
-        (rc = start_admin(c, err)) != 0)
+        (rc = start_patrol(c, err)) != 0 || (rc = start_admin(c, err)) != 0)
         return rc;
     links_start(&c->links, c->deployer);
     start_sources(c);
@@ -378,6 +398,7 @@ static int start(struct control *c, int signal_fd, struct pn_error *err)
 
 static void stop(struct control *c)
 {
+    patrol_stop(&c->patrol);
     loop_timer_stop(&c->heartbeat);
     loop_timer_stop(&c->gone);
     loop_timer_stop(&c->usage_timer);

@@ -177,8 +177,26 @@ static void write_deploys(struct buffer *out, const struct sources *sources)
     buffer_append_char(out, ']');
 }
 
+static void write_patrol(struct buffer *out, const struct patrol *p)
+{
+    const struct patrol_result *last = &p->last;
+    bool first = true;
+    buffer_append_char(out, '{');
+    json_write_integer_member(out, &first, TEXT("every_s"), p->interval_ms / 1000);
+    json_write_bool_member(out, &first, TEXT("checking"), p->child != 0);
+    if (last->at) {
+        write_time(out, &first, TEXT("checked_at"), last->at);
+        write_ms(out, &first, TEXT("took_ms"), last->took);
+        json_write_integer_member(out, &first, TEXT("checked"), last->databases);
+        json_write_integer_member(out, &first, TEXT("problems"), last->problems);
+    }
+    if (last->at && last->first[0])
+        write_shown(out, &first, TEXT("first_problem"), last->first);
+    buffer_append_char(out, '}');
+}
+
 void status_write(const struct host *h, const struct active *active, const struct sources *sources,
-                  const struct usage *usage, struct buffer *out)
+                  const struct usage *usage, const struct patrol *patrol, struct buffer *out)
 {
     bool first = true, inner = true;
     buffer_append_char(out, '{');
@@ -200,6 +218,8 @@ void status_write(const struct host *h, const struct active *active, const struc
     write_plugins(out, &h->slab->quarantine, active);
     json_write_member(out, &first, TEXT("deploys"));
     write_deploys(out, sources);
+    json_write_member(out, &first, TEXT("databases"));
+    write_patrol(out, patrol);
     json_write_member(out, &first, TEXT("usage"));
     usage_write_status(usage, out);
     json_write_member(out, &first, TEXT("security"));

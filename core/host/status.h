@@ -4,6 +4,7 @@
 #ifndef PINION_HOST_STATUS_H
 #define PINION_HOST_STATUS_H
 
+#include "backup/patrol.h"
 #include "host/process.h"
 #include "host/sources.h"
 
@@ -12,7 +13,7 @@
  * each directory).
  */
 void status_write(const struct host *h, const struct active *active, const struct sources *sources,
-                  const struct usage *usage, struct buffer *out);
+                  const struct usage *usage, const struct patrol *patrol, struct buffer *out);
 
 /*
  * {"pid":…,"listen":"127.0.0.1:8080","admin":"…","ready":true}: how other programs find the host of

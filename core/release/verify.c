@@ -71,6 +71,39 @@ static bool has_time(void)
     return clock_thread_cpu() < migrating_until;
 }
 
+struct break_context {
+    const struct migration_listener *listener;
+    size_t first;
+};
+
+static void on_break(void *user, const struct schema_break *what)
+{
+    const struct break_context *c = user;
+    c->listener->tell(c->listener->user, what, c->first);
+}
+
+static int apply_and_compare(struct store *store, const struct migration_trial *trial,
+                             const struct migration *list, size_t count, struct pn_error *err)
+{
+    struct schema *before = NULL, *after = NULL;
+    struct migration_state state = {.pending = 0};
+    int rc = migrations_apply(store, list, trial->since < count ? trial->since : count, NULL, err);
+    if (rc == 0)
+        rc = migrations_state(store, list, count, &state, err);
+    if (rc == 0)
+        rc = schema_read(&before, store, err);
+    if (rc == 0)
+        rc = migrations_apply(store, list, count, NULL, err);
+    if (rc == 0)
+        rc = schema_read(&after, store, err);
+    struct break_context context = {trial->breaks, count - (size_t)state.pending};
+    if (rc == 0 && state.pending)
+        schema_compare(before, after, on_break, &context);
+    schema_free(before);
+    schema_free(after);
+    return rc;
+}
+
 /* Applies them to a copy of the database, or to a new one where there is none yet. */
 static int try_migrations(const struct migration_trial *trial, const char *plugin,
                           const struct migration *list, size_t count, struct pn_error *err)
@@ -94,7 +127,8 @@ static int try_migrations(const struct migration_trial *trial, const char *plugi
         migrating_until = clock_thread_cpu() + MIGRATE_CPU_SECONDS * NS_PER_SECOND;
         store_set_pace(has_time);
         store_set_deadline(store, clock_monotonic() + MIGRATE_MS_MAX * NS_PER_MS);
-        rc = migrations_apply(store, list, count, NULL, err);
+        rc = trial->breaks ? apply_and_compare(store, trial, list, count, err)
+                           : migrations_apply(store, list, count, NULL, err);
     }
     store_close(store);
     remove_scratch(copy);

@@ -13,6 +13,7 @@
 #include "base/harden.h"
 #include "net/loop.h"
 #include "release/difference.h"
+#include "store/schema.h"
 
 #include <sys/types.h>
 
@@ -64,11 +65,20 @@ void verify_stop(struct verifier *v); /* kills the child; no callback */
 /* What protected the last child of this process that came to an end by itself. */
 const struct harden_report *verify_protection(void);
 
+/* What tables that are there by now lose or refuse after it; `first` is the first of the migrations
+ * that were tried, from 0. */
+struct migration_listener {
+    void (*tell)(void *user, const struct schema_break *what, size_t first);
+    void *user;
+};
+
 struct migration_trial {
     const char *databases_directory; /* the plugin's database is copied from; NULL: a new one */
     const char *temporary_directory; /* where to; nothing stays there */
     const char
         *applied; /* hash of what the database has, which is not tried again; NULL: nothing */
+    size_t since; /* of a new database: how many of them it has before they are tried */
+    const struct migration_listener *breaks; /* NULL: schemas are not compared */
 };
 
 /*

@@ -20,7 +20,7 @@ enum { PROGRESS_STEPS = 1000, LOG_KEPT = 16 << 20 };
 
 /* Accounts of memory are a lock and a count for each of SQLite's many small allocations; nobody
  * reads them here. */
-static void library_start(void)
+void sqlite_library_start(void)
 {
     static bool started;
     if (started)
@@ -348,7 +348,7 @@ fail:
 int sqlite_connection_open(struct connection **out, struct store *s, bool writer,
                            struct pn_error *err)
 {
-    library_start();
+    sqlite_library_start();
     struct heap_account *before = heap_switch(s->heap);
     int status = open_connection(out, s, writer, err);
     heap_switch(before);

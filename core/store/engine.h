@@ -97,6 +97,8 @@ struct store {
 };
 
 /* connection.c */
+/* Before anything of SQLite's is used; once is enough, more does no harm. */
+void sqlite_library_start(void);
 int sqlite_connection_open(struct connection **out, struct store *s, bool writer,
                            struct pn_error *err);
 void sqlite_connection_close(struct connection *c);
@@ -151,5 +153,7 @@ size_t sql_skip_blank(struct text sql, size_t at);
 /* Whether the word stands in it, in any case, outside of strings, quoted names and comments. `word`
  * in lower case. */
 bool sql_has_word(struct text sql, struct text word);
+/* What stands between the parentheses of the next CHECK from *at on; false: there is none. */
+bool sql_next_check(struct text sql, size_t *at, struct text *expression);
 
 #endif

@@ -14,6 +14,7 @@ int fault_code(int rc)
         return PN_EFULL;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
+    case SQLITE_PROTOCOL: /* a race for the log's locks that was lost again and again */
         return PN_EBUSY;
     case SQLITE_INTERRUPT:
         return PN_ETIMEOUT;

@@ -6,9 +6,11 @@
 
 #include "base/buffer.h"
 #include "base/clock.h"
+#include "store/image.h"
 #include "store/migration_sum.h"
 
 #include <openssl/evp.h>
+#include <stdio.h>
 
 int migration_sum(struct text sql, char out[MIGRATION_SUM_SIZE], struct pn_error *err)
 {
@@ -180,6 +182,14 @@ static int run_pending(struct store *s, const struct migration *list, size_t n, 
     return status;
 }
 
+/* So that other programs, and `pinion fsck`, can tell whose database it is. */
+static int mark_as_own(struct connection *c)
+{
+    char sql[64];
+    snprintf(sql, sizeof sql, "pragma application_id=%d", IMAGE_APPLICATION_ID);
+    return sqlite_connection_exec(c, sql);
+}
+
 static int apply_in_transaction(struct store *s, const struct migration *list, size_t n,
                                 int *applied, struct pn_error *err)
 {
@@ -192,6 +202,8 @@ static int apply_in_transaction(struct store *s, const struct migration *list, s
     if (status)
         return status;
     int rc = sqlite_connection_exec(s->writer, table);
+    if (rc == SQLITE_OK)
+        rc = mark_as_own(s->writer);
     if (rc != SQLITE_OK)
         return fault_report(s->writer, rc, text_of(table), err);
     s->writer->mode = MODE_HOST;

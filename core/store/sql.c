@@ -62,20 +62,46 @@ static size_t skip_quoted(struct text sql, size_t at)
     return end ? (size_t)(end - sql.data) + 1 : sql.len;
 }
 
-bool sql_has_word(struct text sql, struct text word)
+/* The next word outside of strings, quoted names and comments, or the next other character; *at moves
+ * behind it. Empty: the end. */
+static struct text next_token(struct text sql, size_t *at)
 {
-    size_t at = 0;
-    while ((at = sql_skip_blank(sql, at)) < sql.len) {
-        if (is_quote(sql.data[at])) {
-            at = skip_quoted(sql, at);
+    while ((*at = sql_skip_blank(sql, *at)) < sql.len) {
+        if (is_quote(sql.data[*at])) {
+            *at = skip_quoted(sql, *at);
             continue;
         }
-        size_t begin = at;
-        while (at < sql.len && is_word(sql.data[at]))
-            at++;
-        if (text_equal_nocase((struct text){sql.data + begin, at - begin}, word))
-            return true;
-        at += at == begin;
+        size_t begin = *at;
+        while (*at < sql.len && is_word(sql.data[*at]))
+            (*at)++;
+        *at += *at == begin;
+        return (struct text){sql.data + begin, *at - begin};
     }
+    return (struct text){sql.data + sql.len, 0};
+}
+
+bool sql_has_word(struct text sql, struct text word)
+{
+    struct text token;
+    size_t at = 0;
+    while ((token = next_token(sql, &at)).len)
+        if (text_equal_nocase(token, word))
+            return true;
     return false;
+}
+
+bool sql_next_check(struct text sql, size_t *at, struct text *expression)
+{
+    struct text token;
+    int depth = 0;
+    while ((token = next_token(sql, at)).len)
+        if (text_equal_nocase(token, TEXT("check")))
+            break;
+    if (!token.len || !text_equal(next_token(sql, at), TEXT("(")))
+        return false;
+    size_t begin = *at;
+    for (depth = 1; depth && (token = next_token(sql, at)).len;)
+        depth += text_equal(token, TEXT("(")) - text_equal(token, TEXT(")"));
+    *expression = (struct text){sql.data + begin, *at - begin - (depth == 0)};
+    return true;
 }

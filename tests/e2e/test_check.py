@@ -292,3 +292,32 @@ def test_directories_are_left_as_they_were(plugins):
     before = sorted(os.listdir(plugins / "shop")), sorted(os.listdir(plugins.parent))
     assert check(plugins).returncode == 0
     assert before == (sorted(os.listdir(plugins / "shop")), sorted(os.listdir(plugins.parent)))
+
+
+def breaks(plugins, *arguments):
+    return [(f["file"], f["line"], f["rule"], f["severity"])
+        for f in findings(plugins, "plugins", *arguments, code=0) if f["check"] == "migrations"]
+
+
+def test_migrations_that_break_the_release_before_are_told(plugins, start_host):
+    """With --data by what the database has, with --against by what the older plugin has; alone nothing is known."""
+    shop = put(plugins, needs=["db"])
+    (shop / "init.lua").write_text((shop / "init.lua").read_text() + "-- ctx.db\n")
+    e2e_host.write(shop / "migrations" / "0001_a.sql", "create table a(x integer, y text);")
+    shutil.copytree(plugins, plugins.parent / "old")
+    host = start_host(plugins, mode="serve")
+    host.stop()
+    assert breaks(plugins, "--data", host.data) == []
+    e2e_host.write(shop / "migrations" / "0002_b.sql", "-- only adds\nalter table a add column z text;")
+    e2e_host.write(shop / "migrations" / "0003_c.sql",
+        "-- takes away\nalter table a rename column x to w;\n\ncreate unique index a_y on a(y);")
+    due = [("plugins/shop/migrations/0003_c.sql", 2, "column-renamed", "warning"),
+        ("plugins/shop/migrations/0003_c.sql", 4, "unique-added", "warning")]
+    for arguments in (("--data", host.data), ("--against", "old"),
+            ("--against", "shop", "--data", host.data)):
+        assert breaks(plugins, *arguments) == due, arguments
+    assert breaks(plugins) == []
+    text = check(plugins, "plugins", "--against", "old")
+    assert text.returncode == 0
+    assert "plugins/shop/migrations/0003_c.sql:2: warning: 'x' of 'a' is gone, and 'w' is new" in text.stdout
+    assert "(column-renamed)" in text.stdout

@@ -8,7 +8,8 @@ import e2e_host
 import pytest
 from e2e_host import run
 
-COMMANDS = ["dev", "serve", "check", "call", "client", "openapi", "status", "version", "help"]
+COMMANDS = ["dev", "serve", "check", "call", "client", "openapi", "status", "backup", "restore", "fsck", "version",
+            "help"]
 
 
 @pytest.fixture(scope="module")

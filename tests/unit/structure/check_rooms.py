@@ -23,10 +23,11 @@ ROOMS = {
     "binding": ["lua", "store", "contract", "http", "net", "json", "base"],
     "plugin": ["binding", "lua", "store", "contract", "http", "net", "json", "observe", "base"],
     "release": ["plugin", "binding", "lua", "store", "contract", "http", "net", "json", "observe", "base"],
+    "backup": ["release", "plugin", "binding", "lua", "store", "contract", "http", "net", "json", "observe", "base"],
     "admin": ["release", "plugin", "binding", "lua", "store", "contract", "http", "net", "json", "observe", "base"],
-    "host": ["admin", "release", "plugin", "binding", "lua", "store", "contract", "http", "net", "json", "observe",
+    "host": ["admin", "backup", "release", "plugin", "binding", "lua", "store", "contract", "http", "net", "json", "observe",
              "base"],
-    "cli": ["host", "admin", "release", "plugin", "binding", "lua", "store", "contract", "http", "net", "json",
+    "cli": ["host", "admin", "backup", "release", "plugin", "binding", "lua", "store", "contract", "http", "net", "json",
             "observe", "base"],
 }
 
