@@ -64,7 +64,7 @@ void answer_lost(const struct call *call, const struct pn_error *failure, bool s
     bool full = failure->code == PN_EFULL;
     const char *detail = show_internals ? failure->message
                          : full         ? "there is no room to store this"
-                                        : "it was not stored: a write to the database failed";
+                                        : "nothing of it was kept; try again";
     answer_problem(body, full ? 507 : 503, full ? "storage_full" : "retry", text_of(detail),
                    call->capability->address, call->origin, out);
 }

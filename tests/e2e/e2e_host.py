@@ -234,11 +234,13 @@ class Host:
 
 
 def is_alive(pid):
+    """Whether any thread of it is there: one that waits for the disk outlives the first, sockets and all."""
     try:
-        state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state != "Z"
+    state, threads = fields[0], int(fields[17])
+    return state != "Z" or threads > 1
 
 
 def resident(pid):

@@ -1,5 +1,6 @@
 #include "failing_malloc.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -10,7 +11,8 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *block, size_t size);
 
-static size_t first_failing = SIZE_MAX, failing, seen, failed;
+static size_t first_failing = SIZE_MAX, failing;
+static atomic_size_t seen, failed; /* threads allocate too */
 
 void malloc_fail_from(size_t first, size_t count)
 {
