@@ -35,8 +35,19 @@ static void write_named(struct luacats *l, bool input)
 /* Its ctx, which knows its errors. */
 static void write_ctx(struct luacats *l, const struct capability *c, const char *base)
 {
-    buffer_printf(l->out, "---@class %s.Ctx: %s\n", base,
-                  plugin_needs(l->plugin, TEXT("db")) ? "pinion.CtxDb" : "pinion.Ctx");
+    static const struct {
+        struct text need;
+        const char *class;
+    } classes[] = {{TEXT("db"), "CtxDb"}, {TEXT("kv"), "CtxKv"}, {TEXT("state"), "CtxState"}};
+    const char *before = ":";
+    buffer_printf(l->out, "---@class %s.Ctx", base);
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        if (!plugin_needs(l->plugin, classes[i].need))
+            continue;
+        buffer_printf(l->out, "%s pinion.%s", before, classes[i].class);
+        before = ",";
+    }
+    buffer_append_string(l->out, *before == ':' ? ": pinion.Ctx\n" : "\n");
     if (c->error_count) {
         buffer_printf(l->out, "---@field fail fun(self: %s.Ctx, code: ", base);
         for (size_t i = 0; i < c->error_count; i++)

@@ -32,6 +32,7 @@ struct host_config {
     struct address listen, admin;
     bool admin_given;
     int64_t workers;
+    int64_t state_kb; /* of ctx.state, for each plugin */
     enum log_format log_format;
     char *directories[CONFIG_DIRECTORIES_MAX]; /* owned; as given */
     size_t directory_count;

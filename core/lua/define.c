@@ -86,7 +86,7 @@ int definition_refuse_unknown(struct definition_reader *r, int index, const char
 
 static int read_need(struct definition_reader *r, struct text *out)
 {
-    static const char *const known[] = {"db", NULL};
+    static const char *const known[] = {"db", "kv", "state", NULL};
     if (lua_type(r->L, -1) != LUA_TSTRING)
         return definition_refuse(r, "'needs' must be a list of strings");
     struct text need = top_text(r), rest = need, word;

@@ -1,7 +1,6 @@
 #include "lua/value.h"
 
-#include "lua/codec.h"
-#include "lua/state.h"
+#include "lua/decoder.h"
 
 #include <stdio.h>
 
@@ -70,6 +69,11 @@ struct text value_text(struct value_frame *f, int n)
     struct text t;
     t.data = lua_tolstring(state(f), slot(n), &t.len);
     return t;
+}
+
+bool value_is_null(struct value_frame *f, int n)
+{
+    return codec_is_null(state(f), slot(n));
 }
 
 static _Noreturn void refuse_argument(struct value_frame *f, int n, const char *expected)
@@ -166,6 +170,49 @@ void value_set_member(struct value_frame *f, struct text name)
 void value_set_item(struct value_frame *f, int64_t index)
 {
     lua_rawseti(state(f), -2, index);
+}
+
+/* Offences belong to the call's own input and output: none of these stay. */
+static bool take_offences(struct contract_offences *offences, struct pn_error *err)
+{
+    enum { SHOWN = 300 };
+    struct text list = buffer_text(&offences->list);
+    if (offences->list.failed)
+        pn_error_set(err, PN_ENOMEM, "out of memory");
+    else
+        pn_error_set(err, PN_EINVAL, "it cannot be JSON: %.*s",
+                     (int)(list.len < SHOWN ? list.len : SHOWN), list.data);
+    contract_offences_clear(offences);
+    return false;
+}
+
+bool value_push_json(struct value_frame *f, struct text json, struct buffer *scratch,
+                     struct pn_error *err)
+{
+    struct contract_offences *offences = value_call(f)->offences;
+    struct contract_path root = {NULL, {NULL, 0}, 0};
+    struct decoder d = {.L = state(f), .offences = offences};
+    size_t before = offences->count;
+    int top = lua_gettop(d.L);
+    json_reader_init(&d.reader, json, scratch);
+    enum json_token token = json_reader_next(&d.reader);
+    if (token != JSON_ERROR && decode_value(&d, &codec_any, &root, token) &&
+        json_reader_next(&d.reader) == JSON_END && offences->count == before)
+        return true;
+    lua_settop(d.L, top);
+    return json_reader_error(&d.reader, err) == 0 ? take_offences(offences, err) : false;
+}
+
+bool value_write_json(struct value_frame *f, int n, struct buffer *out, struct pn_error *err)
+{
+    struct contract_offences *offences = value_call(f)->offences;
+    if (codec_encode(state(f), slot(n), &codec_any, out, offences))
+        return true;
+    if (!out->failed)
+        return take_offences(offences, err);
+    contract_offences_clear(offences);
+    pn_error_set(err, PN_ENOMEM, "out of memory");
+    return false;
 }
 
 /* upvalues: iterator, tag */

@@ -9,8 +9,7 @@
 #ifndef PINION_LUA_VALUE_H
 #define PINION_LUA_VALUE_H
 
-#include "base/error.h"
-#include "base/text.h"
+#include "base/buffer.h"
 
 struct value_frame;
 struct call;
@@ -45,6 +44,7 @@ enum value_type value_type(struct value_frame *f, int n);
 bool value_boolean(struct value_frame *f, int n);
 int64_t value_integer(struct value_frame *f, int n); /* of VALUE_INTEGER */
 double value_number(struct value_frame *f, int n);   /* of VALUE_INTEGER and VALUE_NUMBER */
+bool value_is_null(struct value_frame *f, int n);    /* pinion.null, of VALUE_NIL */
 /* Of VALUE_TEXT; borrowed while the argument stands. */
 struct text value_text(struct value_frame *f, int n);
 
@@ -70,6 +70,15 @@ void value_push_array(struct value_frame *f, int items); /* stays a JSON array w
 /* Pop the value on top and put it into the table below it. */
 void value_set_member(struct value_frame *f, struct text name);
 void value_set_item(struct value_frame *f, int64_t index); /* from 1 */
+
+/*
+ * JSON text as a value, exact integers and all, and a value as JSON text. False: *err says why;
+ * nothing was pushed, or what was appended is to be thrown away. Both may be suspended or raise, so
+ * the buffers must belong to the call. `scratch` is for escapes.
+ */
+bool value_push_json(struct value_frame *f, struct text json, struct buffer *scratch,
+                     struct pn_error *err);
+bool value_write_json(struct value_frame *f, int n, struct buffer *out, struct pn_error *err);
 
 /*
  * Pushes a function for Lua's `for`: each step calls `run` with the object's instance; value_tag
