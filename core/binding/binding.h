@@ -9,6 +9,7 @@
 #ifndef PINION_BINDING_BINDING_H
 #define PINION_BINDING_BINDING_H
 
+#include "base/shared.h"
 #include "contract/capability.h"
 #include "lua/call.h"
 #include "store/group.h"
@@ -21,13 +22,17 @@ struct grant;
 /* What a generation gives its bindings. Owned by the generation, borrowed by the bindings. */
 struct binding_scope {
     const struct plugin_definition *plugin;
-    const char *label;   /* "orders@1.4.0#7" */
-    struct store *store; /* NULL without the need "db" */
-    struct grant *grant; /* NULL without the need "http", and where nothing is called */
-    int64_t last_tag;    /* of a cursor: an iterator kept from an earlier call finds none */
+    const char *label;         /* "orders@1.4.0#7" */
+    struct store *store;       /* NULL without the need "db" or "kv" */
+    struct shared_space state; /* found with the need "state" */
+    struct grant *grant;       /* NULL without the need "http", and where nothing is called */
+    int64_t last_tag;          /* of a cursor: an iterator kept from an earlier call finds none */
 };
 
-/* What the bindings keep for one call, which may be suspended while others of its generation run. */
+/*
+ * What the bindings keep for one call, which may be suspended while others of its generation run. All
+ * zeros before its first call; its buffers serve the next one too, until bindings_release.
+ */
 struct binding_call {
     struct binding_scope *scope;
     bool transaction;          /* the command has begun one */
@@ -39,7 +44,9 @@ struct binding_call {
         *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
     int64_t cursor_tags[DB_CURSORS_MAX];
     int open_cursors;
-    struct errand *errand; /* the request it waits for; NULL: none */
+    struct errand *errand;       /* the request it waits for; NULL: none */
+    struct buffer text, scratch; /* of JSON that is read or written: they outlive what raises */
+    unsigned kv_writes;          /* of this call */
 };
 
 struct binding {
@@ -53,7 +60,8 @@ struct binding {
     int (*finish)(struct binding_call *call, bool commit, struct pn_error *err);
 };
 
-extern const struct binding binding_db, binding_http, binding_log, binding_clock, binding_random;
+extern const struct binding binding_db, binding_kv, binding_state, binding_http, binding_log,
+    binding_clock, binding_random;
 
 /* Ends with NULL. */
 extern const struct binding *const bindings[];
@@ -62,6 +70,9 @@ extern const struct binding *const bindings[];
 enum { BINDINGS_MAX = 16 };
 size_t bindings_grant(const struct plugin_definition *plugin, struct binding_scope *scope,
                       struct value_object objects[BINDINGS_MAX]);
+
+/* Whether a definition's bindings keep data in the plugin's database. */
+bool bindings_need_store(const struct plugin_definition *plugin);
 
 /* Before a call runs; its struct call points to it. */
 void bindings_begin(struct binding_call *call, struct binding_scope *scope);
@@ -73,7 +84,13 @@ int bindings_open(struct binding_call *call, struct pn_error *err);
 void bindings_suspend(struct binding_call *call);
 void bindings_resume(struct binding_call *call);
 
-/* finish of every binding, all of them even after an error (the first one is reported). */
+/*
+ * finish of every binding, all of them even after an error (the first one is reported), then the
+ * end of a command's transaction.
+ */
 int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err);
+
+/* Of one that is finished: what it kept for the next call. */
+void bindings_release(struct binding_call *call);
 
 #endif

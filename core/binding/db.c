@@ -1,42 +1,12 @@
 /*
  * ctx.db: SQL on the plugin's own database. A query and an action read from a snapshot; a command
- * reads and writes inside its one transaction, which begins with its first statement, ends with
- * the call, and becomes durable with the group that it is part of (store/group.h).
+ * reads and writes inside its one transaction (binding/transaction.h).
  *
  * Every SQL error raises: a command that goes on after one would commit half of what it meant.
  */
-#include "binding/binding.h"
+#include "binding/transaction.h"
 
 enum { ROWS_MAX = 10000 };
-
-static struct binding_call *this_call(struct value_frame *f)
-{
-    return value_call(f)->bindings;
-}
-
-static bool writes(struct value_frame *f)
-{
-    return value_call(f)->capability->kind == CAPABILITY_COMMAND;
-}
-
-/*
- * A command whose SQL failed is not committed, even if its code caught the error: what it goes on
- * to do may rest on what did not happen. (PostgreSQL refuses such a transaction by itself.)
- */
-static _Noreturn void raise_sql(struct value_frame *f, struct binding_call *call,
-                                const struct pn_error *err)
-{
-    if (call->transaction && call->failure.code == 0)
-        call->failure = *err;
-    value_raise_error(f, err);
-}
-
-static void begin_if_needed(struct value_frame *f, struct binding_call *call)
-{
-    struct pn_error err;
-    if (writes(f) && bindings_open(call, &err) != 0)
-        value_raise_error(f, &err);
-}
 
 static void bind_one(struct value_frame *f, struct statement *st, int argument, size_t parameter)
 {
@@ -68,11 +38,9 @@ static struct statement *prepare(struct value_frame *f, struct binding_call *cal
     struct pn_error err;
     struct statement *st = NULL;
     struct text sql = value_need_text(f, 1);
-    begin_if_needed(f, call);
-    call->has_read = call->has_read || !writes(f);
-    if (store_prepare(call->scope->store, writes(f) ? STORE_WRITE : STORE_READ, sql, &st, &err) !=
-        0)
-        raise_sql(f, call, &err);
+    enum store_access access = transaction_access(f);
+    if (store_prepare(call->scope->store, access, sql, &st, &err) != 0)
+        transaction_raise(f, &err);
     size_t wanted = statement_parameter_count(st), given = (size_t)value_count(f) - 1;
     if (given != wanted) {
         statement_release(st);
@@ -113,7 +81,7 @@ static int step(struct value_frame *f, struct binding_call *call, int slot)
     if (rc >= 0)
         return rc;
     drop(call, slot);
-    raise_sql(f, call, &err);
+    transaction_raise(f, &err);
 }
 
 static void push_column(struct value_frame *f, struct statement *st, size_t column)
@@ -179,19 +147,19 @@ static int db_first(struct value_frame *f, struct binding_call *call, bool whole
 static int db_one(struct value_frame *f, void *instance)
 {
     (void)instance;
-    return db_first(f, this_call(f), true);
+    return db_first(f, value_call(f)->bindings, true);
 }
 
 static int db_value(struct value_frame *f, void *instance)
 {
     (void)instance;
-    return db_first(f, this_call(f), false);
+    return db_first(f, value_call(f)->bindings, false);
 }
 
 static int db_all(struct value_frame *f, void *instance)
 {
     (void)instance;
-    struct binding_call *call = this_call(f);
+    struct binding_call *call = value_call(f)->bindings;
     int slot = hold(f, call, prepare(f, call));
     value_push_array(f, 8);
     for (int64_t row = 1; step(f, call, slot) == STORE_ROW; row++) {
@@ -208,7 +176,7 @@ static int db_all(struct value_frame *f, void *instance)
 static int each_step(struct value_frame *f, void *instance)
 {
     (void)instance;
-    struct binding_call *call = this_call(f);
+    struct binding_call *call = value_call(f)->bindings;
     int slot = 0;
     while (slot < DB_CURSORS_MAX &&
            (!call->cursors[slot] || call->cursor_tags[slot] != value_tag(f)))
@@ -227,7 +195,7 @@ static int each_step(struct value_frame *f, void *instance)
 static int db_each(struct value_frame *f, void *instance)
 {
     (void)instance;
-    struct binding_call *call = this_call(f);
+    struct binding_call *call = value_call(f)->bindings;
     int slot = hold(f, call, prepare(f, call));
     value_push_iterator(f, each_step, call->scope, call->cursor_tags[slot]);
     return 1;
@@ -236,8 +204,8 @@ static int db_each(struct value_frame *f, void *instance)
 static int db_run(struct value_frame *f, void *instance)
 {
     (void)instance;
-    struct binding_call *call = this_call(f);
-    if (!writes(f))
+    struct binding_call *call = value_call(f)->bindings;
+    if (!transaction_is_command(f))
         value_raise(f, PN_EDENIED, "ctx.db:run is for commands only");
     int slot = hold(f, call, prepare(f, call));
     while (step(f, call, slot) == STORE_ROW)
@@ -250,20 +218,11 @@ static int db_run(struct value_frame *f, void *instance)
 
 static int db_finish(struct binding_call *call, bool commit, struct pn_error *err)
 {
+    (void)commit;
+    (void)err;
     for (int i = 0; call->open_cursors && i < DB_CURSORS_MAX; i++)
         if (call->cursors[i])
             drop(call, i);
-    if (!call->transaction)
-        return 0;
-    call->transaction = false;
-    int failed = call->failure.code;
-    call->failure.code = 0;
-    if (commit && !failed)
-        return group_keep(call->scope->store, err);
-    group_undo(call->scope->store);
-    if (commit)
-        return pn_error_set(err, failed, "nothing was committed: an SQL error was caught: %s",
-                            call->failure.message);
     return 0;
 }
 

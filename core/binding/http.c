@@ -80,8 +80,10 @@ static int answer_json(struct value_frame *f, void *instance)
     (void)instance;
     if (value_push_member(f, 0, "body") != VALUE_TEXT)
         value_raise(f, PN_EINVAL, "res:json: res.body is no string");
-    if (value_push_json(f, value_text(f, value_count(f)), &err))
+    struct buffer *scratch = &value_call(f)->bindings->scratch;
+    if (value_push_json(f, value_text(f, value_count(f)), scratch, &err))
         return 1;
+    scratch->failed = false;
     if (err.code == PN_ENOMEM)
         value_raise_error(f, &err);
     push_error(f, "json", text_of(err.message), 0);

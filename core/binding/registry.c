@@ -1,7 +1,17 @@
 #include "binding/binding.h"
 
-const struct binding *const bindings[] = {&binding_db,    &binding_http,   &binding_log,
-                                          &binding_clock, &binding_random, NULL};
+#include "binding/transaction.h"
+
+enum { KEEP_BYTES = 256 * 1024 };
+
+const struct binding *const bindings[] = {&binding_db,     &binding_kv,  &binding_state,
+                                          &binding_http,   &binding_log, &binding_clock,
+                                          &binding_random, NULL};
+
+bool bindings_need_store(const struct plugin_definition *plugin)
+{
+    return plugin_needs(plugin, TEXT("db")) || plugin_needs(plugin, TEXT("kv"));
+}
 
 size_t bindings_grant(const struct plugin_definition *plugin, struct binding_scope *scope,
                       struct value_object objects[BINDINGS_MAX])
@@ -24,6 +34,7 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope)
     call->snapshot = NULL;
     call->open_cursors = 0;
     call->errand = NULL;
+    call->kv_writes = 0;
     memset(call->cursors, 0, sizeof call->cursors);
 }
 
@@ -71,6 +82,15 @@ int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err
         int one = (*b)->finish(call, commit && rc == 0, rc == 0 ? err : NULL);
         rc = rc == 0 ? one : rc;
     }
+    int ended = transaction_finish(call, commit && rc == 0, rc == 0 ? err : NULL);
     unpin(call);
-    return rc;
+    if (call->text.cap + call->scratch.cap > KEEP_BYTES)
+        bindings_release(call);
+    return rc == 0 ? ended : rc;
+}
+
+void bindings_release(struct binding_call *call)
+{
+    buffer_release(&call->text);
+    buffer_release(&call->scratch);
 }

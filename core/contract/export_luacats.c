@@ -35,13 +35,23 @@ static void write_named(struct luacats *l, bool input)
 /* Its ctx, which knows its errors. */
 static void write_ctx(struct luacats *l, const struct capability *c, const char *base)
 {
-    bool db = plugin_needs(l->plugin, TEXT("db"));
-    bool http = c->kind == CAPABILITY_ACTION && plugin_needs(l->plugin, TEXT("http"));
-    buffer_printf(l->out, "---@class %s.Ctx: %s%s%s\n", base,
-                  db     ? "pinion.CtxDb"
-                  : http ? ""
-                         : "pinion.Ctx",
-                  db && http ? ", " : "", http ? "pinion.CtxHttp" : "");
+    static const struct {
+        struct text need;
+        const char *class;
+    } classes[] = {{TEXT("db"), "CtxDb"},
+                   {TEXT("kv"), "CtxKv"},
+                   {TEXT("state"), "CtxState"},
+                   {TEXT("http"), "CtxHttp"}};
+    const char *before = ":";
+    buffer_printf(l->out, "---@class %s.Ctx", base);
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++) {
+        bool is_http = text_equal(classes[i].need, TEXT("http"));
+        if (!plugin_needs(l->plugin, classes[i].need) || (is_http && c->kind != CAPABILITY_ACTION))
+            continue;
+        buffer_printf(l->out, "%s pinion.%s", before, classes[i].class);
+        before = ",";
+    }
+    buffer_append_string(l->out, *before == ':' ? ": pinion.Ctx\n" : "\n");
     if (c->error_count) {
         buffer_printf(l->out, "---@field fail fun(self: %s.Ctx, code: ", base);
         for (size_t i = 0; i < c->error_count; i++)

@@ -1,5 +1,6 @@
 #include "host/config.h"
 
+#include "base/shared.h"
 #include "json/reader.h"
 
 #include <stdio.h>
@@ -37,6 +38,8 @@ static const struct number numbers[] = {
     {"check_databases_s", offsetof(struct host_config, check_databases_s), 0, 31536000, false},
     {"drain_ms", SETTING(drain_ms), 0, 600000, false},
     {"stuck_ms", SETTING(stuck_ms), 100, 600000, false},
+    {"limits.state_kb", offsetof(struct host_config, state_kb), SHARED_SPACE_KB_MIN,
+     SHARED_SPACE_KB_MAX, false},
     {"limits.request_line", SETTING(http.request_line), 64, HTTP_REQUEST_LINE_MAX, true},
     {"limits.header_bytes", SETTING(http.header_bytes), 256, 1024 * 1024, true},
     {"limits.header_count", SETTING(http.header_count), 1, HTTP_HEADERS_MAX, true},
@@ -54,6 +57,7 @@ void config_init(struct host_config *c, bool dev)
         .dev = dev,
         .outgoing = true,
         .check_databases_s = 86400,
+        .state_kb = SHARED_SPACE_KB_DEFAULT,
         .settings = {.http = HTTP_LIMITS_DEFAULT,
                      .drain_ms = 10000,
                      .stuck_ms = 6000,

@@ -33,6 +33,7 @@ struct host_config {
     bool admin_given;
     int64_t workers;
     int64_t check_databases_s; /* how often their integrity is looked at; 0: never */
+    int64_t state_kb;          /* of ctx.state, for each plugin */
     enum log_format log_format;
     bool outgoing;                   /* plugins may call the origins they name */
     char authorities[FILE_PATH_MAX]; /* a file of certificates that they trust as well, or "" */

@@ -419,6 +419,7 @@ _Noreturn void control_main(const struct host *h)
     struct pn_error err = {.code = 0};
     c = (struct control){.host = h, .slot = &h->slab->control};
     int signal_fd = process_begin(h, "control", c.slot);
+    shared_free(h->state); /* its children that verify are bounded in address space */
     int rc = start(&c, signal_fd, &err);
     if (rc == 0) {
         SLAB_SET(c.slot->state, SLOT_SERVING);

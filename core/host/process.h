@@ -5,6 +5,7 @@
 #ifndef PINION_HOST_PROCESS_H
 #define PINION_HOST_PROCESS_H
 
+#include "base/shared.h"
 #include "host/slab.h"
 #include "net/loop.h"
 
@@ -21,6 +22,7 @@ struct host {
     const struct host_config *config;
     struct host_paths paths;
     struct slab *slab;
+    struct shared *state; /* of plugins: ctx.state */
     int listen_fd, admin_fd;
     /* Listening sockets of the workers: open in every process, used by one each. */
     int bus_fd[CONFIG_WORKERS_MAX];

@@ -150,7 +150,8 @@ static int prepare(struct supervisor *s, const struct host_config *config, struc
         (rc = check_active(h, err)) != 0 || (rc = listen_all(h, err)) != 0)
         return rc;
     h->slab = slab_new(err);
-    if (!h->slab)
+    h->state = h->slab ? shared_new((size_t)s->config.state_kb, err) : NULL;
+    if (!h->state)
         return PN_ENOMEM;
     h->slab->workers = (int)config->workers;
     SLAB_SET(h->slab->started_wall, clock_wall());

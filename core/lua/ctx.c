@@ -107,8 +107,11 @@ static int push_request(lua_State *L, const struct call_origin *origin)
 
 static int refuse_field(lua_State *L, const char *name)
 {
-    if (strcmp(name, "db") == 0)
-        return luaL_error(L, "ctx.db is not declared: add \"db\" to the plugin's needs");
+    static const char *const needed[] = {"db", "kv", "state"};
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (strcmp(name, needed[i]) == 0)
+            return luaL_error(L, "ctx.%s is not declared: add \"%s\" to the plugin's needs", name,
+                              name);
     if (strcmp(name, "http") == 0)
         return luaL_error(L,
                           "ctx.http is not declared: add \"http https://…\" to the plugin's needs");

@@ -101,7 +101,7 @@ static int check_http_need(struct definition_reader *r, struct text origin)
 
 static int read_need(struct definition_reader *r, struct text *out)
 {
-    static const char *const known[] = {"db", "http", NULL};
+    static const char *const known[] = {"db", "kv", "state", "http", NULL};
     if (lua_type(r->L, -1) != LUA_TSTRING)
         return definition_refuse(r, "'needs' must be a list of strings");
     struct text need = top_text(r), rest = need, word;

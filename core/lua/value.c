@@ -71,6 +71,11 @@ struct text value_text(struct value_frame *f, int n)
     return t;
 }
 
+bool value_is_null(struct value_frame *f, int n)
+{
+    return codec_is_null(state(f), slot(n));
+}
+
 static _Noreturn void refuse_argument(struct value_frame *f, int n, const char *expected)
 {
     value_raise(f, PN_EINVAL, "argument %d: expected %s, got %s", n, expected,
@@ -191,33 +196,35 @@ void value_set_item(struct value_frame *f, int64_t index)
     lua_rawseti(state(f), -2, index);
 }
 
-static bool refuse_json(struct call *call, const struct json_reader *r, struct pn_error *err)
+/* Offences belong to the call's own input and output: none of these stay. */
+static bool take_offences(struct contract_offences *offences, struct pn_error *err)
 {
-    const struct buffer *list = &call->offences->list;
-    if (json_reader_error(r, err) == 0)
-        pn_error_set(err, list->failed ? PN_ENOMEM : PN_EINVAL, "%.*s",
-                     (int)(list->len < 300 ? list->len : 300), list->len ? list->data : "");
-    contract_offences_clear(call->offences);
+    enum { SHOWN = 300 };
+    struct text list = buffer_text(&offences->list);
+    if (offences->list.failed)
+        pn_error_set(err, PN_ENOMEM, "out of memory");
+    else
+        pn_error_set(err, PN_EINVAL, "it cannot be JSON: %.*s",
+                     (int)(list.len < SHOWN ? list.len : SHOWN), list.data);
+    contract_offences_clear(offences);
     return false;
 }
 
-/* The buffer of an error's text serves as scratch: nothing is in it until the call has failed. */
-bool value_push_json(struct value_frame *f, struct text json, struct pn_error *err)
+bool value_push_json(struct value_frame *f, struct text json, struct buffer *scratch,
+                     struct pn_error *err)
 {
-    struct call *call = value_call(f);
+    struct contract_offences *offences = value_call(f)->offences;
     struct contract_path root = {NULL, {NULL, 0}, 0};
-    struct decoder d = {.L = state(f), .offences = call->offences};
+    struct decoder d = {.L = state(f), .offences = offences};
+    size_t before = offences->count;
     int top = lua_gettop(d.L);
-    buffer_clear(call->message);
-    json_reader_init(&d.reader, json, call->message);
+    json_reader_init(&d.reader, json, scratch);
     enum json_token token = json_reader_next(&d.reader);
-    bool good = token != JSON_ERROR && decode_value(&d, &codec_any, &root, token) &&
-                json_reader_next(&d.reader) == JSON_END && call->offences->count == 0;
-    if (!good)
-        lua_settop(d.L, top);
-    good = good || refuse_json(call, &d.reader, err);
-    buffer_clear(call->message);
-    return good;
+    if (token != JSON_ERROR && decode_value(&d, &codec_any, &root, token) &&
+        json_reader_next(&d.reader) == JSON_END && offences->count == before)
+        return true;
+    lua_settop(d.L, top);
+    return json_reader_error(&d.reader, err) == 0 ? take_offences(offences, err) : false;
 }
 
 bool value_write_json(struct value_frame *f, int n, struct buffer *out, struct pn_error *err)
@@ -225,10 +232,10 @@ bool value_write_json(struct value_frame *f, int n, struct buffer *out, struct p
     struct contract_offences *offences = value_call(f)->offences;
     if (codec_encode(state(f), slot(n), &codec_any, out, offences))
         return true;
-    pn_error_set(err, out->failed || offences->list.failed ? PN_ENOMEM : PN_EINVAL, "%.*s",
-                 (int)(offences->list.len < 300 ? offences->list.len : 300),
-                 offences->list.len ? offences->list.data : "");
+    if (!out->failed)
+        return take_offences(offences, err);
     contract_offences_clear(offences);
+    pn_error_set(err, PN_ENOMEM, "out of memory");
     return false;
 }
 

@@ -44,6 +44,7 @@ enum value_type value_type(struct value_frame *f, int n);
 bool value_boolean(struct value_frame *f, int n);
 int64_t value_integer(struct value_frame *f, int n); /* of VALUE_INTEGER */
 double value_number(struct value_frame *f, int n);   /* of VALUE_INTEGER and VALUE_NUMBER */
+bool value_is_null(struct value_frame *f, int n);    /* pinion.null, of VALUE_NIL */
 /* Of VALUE_TEXT; borrowed while the argument stands. */
 struct text value_text(struct value_frame *f, int n);
 
@@ -78,13 +79,6 @@ void value_set_item(struct value_frame *f, int64_t index); /* from 1 */
 size_t value_text_max(struct value_frame *f);
 
 /*
- * JSON text as a value, exact integers and all, and a value as JSON text. False: *err says why, and
- * nothing was pushed, or what was appended is to be thrown away. PN_EINVAL, PN_ENOMEM.
- */
-bool value_push_json(struct value_frame *f, struct text json, struct pn_error *err);
-bool value_write_json(struct value_frame *f, int n, struct buffer *out, struct pn_error *err);
-
-/*
  * The table on top gets methods, whose argument 0 is the table; `methods` must outlive the VM. They
  * are there while a capability runs.
  */
@@ -92,6 +86,15 @@ void value_set_methods(struct value_frame *f, const struct value_method *methods
 
 /* After a method slept: raises when the call has ended meanwhile. */
 void value_go_on(struct value_frame *f);
+
+/*
+ * JSON text as a value, exact integers and all, and a value as JSON text. False: *err says why;
+ * nothing was pushed, or what was appended is to be thrown away. Both may be suspended or raise, so
+ * the buffers must belong to the call. `scratch` is for escapes.
+ */
+bool value_push_json(struct value_frame *f, struct text json, struct buffer *scratch,
+                     struct pn_error *err);
+bool value_write_json(struct value_frame *f, int n, struct buffer *out, struct pn_error *err);
 
 /*
  * Pushes a function for Lua's `for`: each step calls `run` with the object's instance; value_tag

@@ -15,6 +15,7 @@ struct catalogue {
     struct router *router;
     struct route_target *targets; /* what the router's values point to */
     struct plugin *touched;
+    struct shared *own_state; /* NULL: none was needed */
     uint64_t version;
 };
 
@@ -48,6 +49,7 @@ void catalogue_free(struct catalogue *c)
     map_release(&c->plugins);
     router_free(c->router);
     free(c->targets);
+    shared_free(c->own_state);
     free(c);
 }
 
@@ -179,6 +181,35 @@ static int grant(const struct catalogue *c, struct generation *g, struct pn_erro
     return grant_new(&g->scope.grant, c->options.outgoing, &g->definition, err);
 }
 
+static struct shared *state_of(struct catalogue *c, struct pn_error *err)
+{
+    if (c->options.state)
+        return c->options.state;
+    if (!c->own_state)
+        c->own_state = shared_new(SHARED_SPACE_KB_DEFAULT, err);
+    return c->own_state;
+}
+
+/* Nothing of it serves: its space of shared state is for others. */
+static void forget_state(struct catalogue *c, const struct plugin *p)
+{
+    struct shared *state = c->options.state ? c->options.state : c->own_state;
+    if (state)
+        shared_retire(state, p->name);
+}
+
+/* What its bindings reach beside the generation itself. */
+static int open_data(struct catalogue *c, struct plugin *p, struct generation *g,
+                     struct pn_error *err)
+{
+    int rc = bindings_need_store(&g->definition) ? open_store(c, p, err) : 0;
+    g->scope.store = p->store;
+    if (rc != 0 || !plugin_needs(&g->definition, TEXT("state")))
+        return rc;
+    struct shared *state = state_of(c, err);
+    return state ? shared_attach(state, p->name, &g->scope.state, err) : PN_ENOMEM;
+}
+
 static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec,
                 struct generation **out, struct pn_error *err)
 {
@@ -189,11 +220,10 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
     if (!text_equal(g->definition.name, text_of(spec->plugin)))
         rc = pn_error_set(err, PN_EINVAL, "bundle '%s' holds plugin '%s', not '%s'", spec->hash,
                           g->definition.name.data, spec->plugin);
-    else if (plugin_needs(&g->definition, TEXT("db")))
-        rc = open_store(c, p, err);
+    else
+        rc = open_data(c, p, g, err);
     if (rc == 0)
         rc = grant(c, g, err);
-    g->scope.store = p->store;
     if (rc == 0)
         *out = g;
     else
@@ -377,6 +407,8 @@ void catalogue_discard(struct catalogue *c, struct text plugin)
     struct plugin *p = catalogue_plugin(c, plugin);
     if (!p)
         return;
+    if (p->prepared && !p->serving)
+        forget_state(c, p); /* it was found for what is not going to serve */
     generation_unref(p->prepared);
     p->prepared = NULL;
     if (p->previous && !p->previous_ages)
@@ -406,6 +438,7 @@ int catalogue_retire(struct catalogue *c, struct text plugin, struct pn_error *e
     generation_unref(p->serving);
     p->serving = NULL;
     close_previous(p);
+    forget_state(c, p);
     return 0;
 }
 

@@ -56,6 +56,7 @@ static void running_free(struct running *r)
     buffer_release(&r->message);
     buffer_release(&r->copies);
     contract_offences_release(&r->offences);
+    bindings_release(&r->bindings);
     free(r);
 }
 

@@ -38,7 +38,8 @@ struct generation {
 
 /*
  * Loads with one reference. The bundle is taken over, also on failure. scope.store is for the
- * caller to set before the first call of a plugin that needs "db". PN_ESCRIPT, PN_EINVAL,
+ * caller to set before the first call of a plugin that needs "db" or "kv", scope.state of one that
+ * needs "state". PN_ESCRIPT, PN_EINVAL,
  * PN_ENOMEM: messages name file and line.
  */
 int generation_load(struct generation **out, const struct generation_spec *spec,

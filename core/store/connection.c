@@ -236,6 +236,8 @@ static int set_up_writer(struct connection *c, struct pn_error *err)
         rc = exec_number(c, "pragma journal_size_limit=%lld", LOG_KEPT);
     if (rc == SQLITE_OK)
         rc = set_size(c);
+    if (rc == SQLITE_OK)
+        rc = kv_create(c);
     return rc == SQLITE_OK ? 0 : fault_report(c, rc, TEXT(""), err);
 }
 

@@ -15,8 +15,11 @@
 
 #include <sqlite3.h>
 
-/* On whose behalf SQL is compiled. */
-enum mode { MODE_PLUGIN, MODE_MIGRATION, MODE_HOST };
+/*
+ * On whose behalf SQL is compiled and run. MODE_SERVICE is the host's own SQL that a plugin's call
+ * asked for: everything is permitted, and its time is the call's.
+ */
+enum mode { MODE_PLUGIN, MODE_MIGRATION, MODE_SERVICE, MODE_HOST };
 
 enum { HINTS = 64, SCHEMA_SQL_MAX = 16 << 20, PLUGIN_SQL_MAX = 100000 };
 
@@ -24,6 +27,7 @@ struct statement {
     struct connection *connection;
     sqlite3_stmt *handle;
     struct text sql; /* owned, behind the struct */
+    enum mode mode;  /* MODE_PLUGIN or MODE_SERVICE */
     bool read_only;
     bool used;
     bool kept; /* in the cache; otherwise it goes when released */
@@ -130,6 +134,9 @@ int store_check_transaction(struct store *s, struct pn_error *err);
 void store_doom(struct store *s, int code, const char *message);
 
 /* statement.c */
+/* As store_prepare, for SQL of the host's own that a call asked for. */
+int store_prepare_service(struct store *s, enum store_access access, struct text sql,
+                          struct statement **out, struct pn_error *err);
 void cache_init(struct cache *c, int limit);
 void cache_release(struct cache *c);
 
@@ -146,6 +153,10 @@ int fault_code(int rc);
 enum { EXCERPT_SIZE = 128 };
 /* The part of `sql` around `offset` (or its beginning, if negative) on one line. */
 void sql_excerpt(struct text sql, int offset, char out[EXCERPT_SIZE]);
+
+/* kv.c */
+/* The host's own tables that a plugin's data are in; SQLite's code. */
+int kv_create(struct connection *writer);
 
 /* sql.c */
 /* The first place from `at` on that is not white space or a comment (nor ';'). */

@@ -163,14 +163,24 @@ static int wrap(struct text sql, int status, struct pn_error *err)
     return pn_error_set(err, status, "%s in '%s'", reason.message, excerpt);
 }
 
+static enum mode enter_mode(const struct statement *st)
+{
+    enum mode outer = st->connection->mode;
+    if (st->mode == MODE_SERVICE)
+        st->connection->mode = MODE_SERVICE;
+    return outer;
+}
+
 static int compile(struct connection *c, struct statement *st, struct pn_error *err)
 {
     const char *tail;
     c->denial[0] = 0;
     /* With its terminator counted, SQLite need not copy the text. */
     struct heap_account *before = sqlite_connection_enter(c);
+    enum mode outer = enter_mode(st);
     int rc = sqlite3_prepare_v3(c->db, st->sql.data, (int)st->sql.len + 1,
                                 SQLITE_PREPARE_PERSISTENT, &st->handle, &tail);
+    c->mode = outer;
     sqlite_connection_leave(c, before);
     if (rc != SQLITE_OK)
         return fault_report(c, rc, st->sql, err);
@@ -186,8 +196,8 @@ static int compile(struct connection *c, struct statement *st, struct pn_error *
     return 0;
 }
 
-static int prepare_new(struct connection *c, struct text sql, struct statement **out,
-                       struct pn_error *err)
+static int prepare_new(struct connection *c, struct text sql, enum mode mode,
+                       struct statement **out, struct pn_error *err)
 {
     if (sql.len > PLUGIN_SQL_MAX)
         return pn_error_set(err, PN_ELIMIT, "statement of %zu bytes is longer than %d", sql.len,
@@ -199,6 +209,7 @@ static int prepare_new(struct connection *c, struct text sql, struct statement *
         memcpy(st + 1, sql.data, sql.len);
     st->sql = (struct text){(const char *)(st + 1), sql.len};
     st->connection = c;
+    st->mode = mode;
     int status = compile(c, st, err);
     if (status) {
         store_set_fault(c->store, STORE_FAULT_OTHER);
@@ -223,8 +234,9 @@ static int choose_connection(struct store *s, enum store_access access, struct c
     return 0;
 }
 
-int store_prepare(struct store *s, enum store_access access, struct text sql,
-                  struct statement **out, struct pn_error *err)
+/* A plugin may write the host's very text: it is compiled for itself, and refused. */
+static int prepare(struct store *s, enum store_access access, struct text sql, enum mode mode,
+                   struct statement **out, struct pn_error *err)
 {
     struct connection *c;
     store_set_fault(s, STORE_FAULT_NONE);
@@ -232,12 +244,25 @@ int store_prepare(struct store *s, enum store_access access, struct text sql,
     if (status)
         return status;
     struct statement *st = cache_find(&c->cache, sql);
-    if ((!st || st->used) && (status = prepare_new(c, sql, &st, err)) != 0)
+    if ((!st || st->used || st->mode != mode) &&
+        (status = prepare_new(c, sql, mode, &st, err)) != 0)
         return status;
     st->used = true;
     c->active++;
     *out = st;
     return 0;
+}
+
+int store_prepare(struct store *s, enum store_access access, struct text sql,
+                  struct statement **out, struct pn_error *err)
+{
+    return prepare(s, access, sql, MODE_PLUGIN, out, err);
+}
+
+int store_prepare_service(struct store *s, enum store_access access, struct text sql,
+                          struct statement **out, struct pn_error *err)
+{
+    return prepare(s, access, sql, MODE_SERVICE, out, err);
 }
 
 void statement_release(struct statement *st)
@@ -345,7 +370,9 @@ int statement_step(struct statement *st, struct pn_error *err)
     if (!st->read_only)
         c->store->group.writes = true;
     struct heap_account *before = sqlite_connection_enter(st->connection);
+    enum mode outer = enter_mode(st); /* SQLite may compile it anew */
     int rc = sqlite3_step(st->handle);
+    c->mode = outer;
     sqlite_connection_leave(st->connection, before);
     if (rc == SQLITE_ROW)
         return STORE_ROW;

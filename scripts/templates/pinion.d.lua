@@ -33,7 +33,7 @@ function pinion.array(list) end
 ---@field layer "record"|"differentiation"|"innovation"
 ---@field owner? string
 ---@field summary? string
----@field needs? string[] "db", "http https://erp.example.com"
+---@field needs? string[] "db", "kv", "state", "http https://erp.example.com"
 ---@field limits? pinion.Limits
 
 ---@class pinion.Limits
@@ -57,7 +57,7 @@ function Plugin:type(name) end
 ---@return fun(capability: pinion.Capability): pinion.Plugin
 function Plugin:query(name) end
 
----What reads and writes ctx.db, in one transaction.
+---What reads and writes ctx.db and ctx.kv, in one transaction.
 ---@param name string
 ---@return fun(capability: pinion.Capability): pinion.Plugin
 function Plugin:command(name) end
@@ -68,7 +68,7 @@ function Plugin:command(name) end
 function Plugin:action(name) end
 
 ---@class pinion.Capability
----@field run fun(ctx: pinion.CtxDb, input: table): any
+---@field run fun(ctx: pinion.CtxAll, input: table): any
 ---@field input? pinion.AnyType
 ---@field output? pinion.AnyType none: nothing is answered
 ---@field errors? table<string, integer> { not_found = 404 }
@@ -276,6 +276,16 @@ function Http:delete(url, options) end
 ---@return pinion.HttpError?
 function Http:request(request) end
 
+---Of a plugin with needs = { "kv" }.
+---@class pinion.CtxKv: pinion.Ctx
+---@field kv pinion.Kv
+
+---Of a plugin with needs = { "state" }.
+---@class pinion.CtxState: pinion.Ctx
+---@field state pinion.State
+
+---@class pinion.CtxAll: pinion.CtxDb, pinion.CtxKv, pinion.CtxState, pinion.CtxHttp
+
 ---@class pinion.Request
 ---@field method string
 ---@field path string as it was sent
@@ -316,6 +326,95 @@ function Db:each(sql, ...) end
 ---@param ... pinion.Parameter
 ---@return integer
 function Db:run(sql, ...) end
+
+---@class pinion.TtlOptions
+---@field ttl? number|string seconds, or such as "500ms", "30s", "5m", "2h", "7d"; none: for ever
+
+---@class pinion.ScanOptions
+---@field limit? integer 1 to 1000; none: 100
+---@field after? string the key to go on behind
+
+---Durable pairs of a key (1 to 512 bytes of UTF-8) and a JSON value (64 KiB), in the command's
+---transaction.
+---@class pinion.Kv
+local Kv = {}
+
+---@param key string
+---@return any value nil: not there
+function Kv:get(key) end
+
+---Commands only.
+---@param key string
+---@param value any not nil
+---@param options? pinion.TtlOptions
+function Kv:set(key, value, options) end
+
+---Commands only: whether it was there.
+---@param key string
+---@return boolean
+function Kv:delete(key) end
+
+---Commands only: sets it if it is what is expected (nil: not there), and says whether it was.
+---@param key string
+---@param expected any
+---@param value any not nil
+---@param options? pinion.TtlOptions
+---@return boolean
+function Kv:cas(key, expected, value, options) end
+
+---Commands only: the sum. One that is not there is made from 0, and takes the options.
+---@param key string
+---@param by? integer 1
+---@param options? pinion.TtlOptions
+---@return integer
+function Kv:incr(key, by, options) end
+
+---Pairs whose keys begin with `prefix`, in order of their keys.
+---@param prefix string
+---@param options? pinion.ScanOptions
+---@return { key: string, value: any }[]
+function Kv:scan(prefix, options) end
+
+---Pairs in memory that all workers share; not durable, no transaction, and bounded: what was not
+---used for longest makes room.
+---@class pinion.State
+local State = {}
+
+---@param key string
+---@return any value nil: not there
+function State:get(key) end
+
+---@param key string
+---@param value any not nil
+---@param options? pinion.TtlOptions
+function State:set(key, value, options) end
+
+---Sets it if it is not there, and says whether it did.
+---@param key string
+---@param value any not nil
+---@param options? pinion.TtlOptions
+---@return boolean
+function State:add(key, value, options) end
+
+---Whether it was there.
+---@param key string
+---@return boolean
+function State:delete(key) end
+
+---Sets it if it is what is expected (nil: not there), and says whether it was.
+---@param key string
+---@param expected any
+---@param value any not nil
+---@param options? pinion.TtlOptions
+---@return boolean
+function State:cas(key, expected, value, options) end
+
+---The sum, atomically. One that is not there is made from 0, and takes the options.
+---@param key string
+---@param by? integer 1
+---@param options? pinion.TtlOptions
+---@return integer
+function State:incr(key, by, options) end
 
 ---@class pinion.Log
 local Log = {}

@@ -152,8 +152,8 @@ def test_needs_that_do_not_match_the_code(plugins):
     assert [(f["severity"], f["check"], f["file"], f.get("line")) for f in found] == [
         ("warning", "needs", "plugins/alpha/init.lua", None),
         ("warning", "needs", "plugins/beta/init.lua", 6)]
-    put(plugins, QUERY, name="alpha", needs=["kv"])
-    assert "this host has no binding 'kv'" in findings(plugins)[0]["message"]
+    put(plugins, QUERY, name="alpha", needs=["redis"])
+    assert "this host has no binding 'redis'" in findings(plugins)[0]["message"]
 
 
 def test_files_that_nothing_uses(plugins):

@@ -77,6 +77,8 @@ def test_require_finds_own_files_and_pinion(host):
     ('return load("return 1", "x", "b")()', None),
     ('return setmetatable({}, { __gc = function() end })', "__gc"),
     ('return ctx.db', 'ctx.db is not declared: add "db" to the plugin\'s needs'),
+    ('return ctx.kv', 'ctx.kv is not declared: add "kv" to the plugin\'s needs'),
+    ('return ctx.state', 'ctx.state is not declared: add "state" to the plugin\'s needs'),
     ('return ctx.http', "http"),
     ('return ctx.nothing', "ctx has no 'nothing'"),
     ('ctx.x = 1', "ctx cannot be changed"),

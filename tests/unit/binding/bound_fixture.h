@@ -1,12 +1,13 @@
 /*
- * A VM with all bindings of a plugin that needs "db", on a database of its own in a temporary
- * directory.
+ * A VM with all bindings of a plugin that needs "db", "kv" and "state", on a database of its own in
+ * a temporary directory.
  */
 #ifndef PINION_TEST_BOUND_FIXTURE_H
 #define PINION_TEST_BOUND_FIXTURE_H
 
 #include "../lua/vm_fixture.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "binding/binding.h"
 #include "store/migration.h"
@@ -17,6 +18,7 @@ struct bound {
     char directory[64], path[96];
     struct binding_scope scope;
     struct binding_call call;
+    struct shared *shared;
     struct value_object objects[BINDINGS_MAX];
 };
 
@@ -41,6 +43,9 @@ static inline int set_up_bound(void **state)
         return -1;
     snprintf(bound.path, sizeof bound.path, "%s/test.db", bound.directory);
     bound.scope = (struct binding_scope){.plugin = &fx.definition, .label = "test@1.0.0#1"};
+    bound.shared = shared_new(SHARED_SPACE_KB_MIN, &fx.err);
+    assert_non_null(bound.shared);
+    assert_int_equal(shared_attach(bound.shared, "test", &bound.scope.state, &fx.err), 0);
     assert_int_equal(store_open(&bound.scope.store, bound.path, STORE_HOME, NULL, &fx.err), 0);
     struct migration m = {
         1, TEXT("0001_schema.sql"),
@@ -51,7 +56,7 @@ static inline int set_up_bound(void **state)
         fail_msg("%s", fx.err.message);
     load(runner);
     size_t count = bindings_grant(&fx.definition, &bound.scope, bound.objects);
-    assert_int_equal(count, 4);
+    assert_int_equal(count, 6);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(vm_bind(fx.vm, &bound.objects[i], &fx.err), 0);
     return 0;
@@ -62,6 +67,8 @@ static inline int tear_down_bound(void **state)
     tear_down(state);
     assert_false(store_in_transaction(bound.scope.store));
     store_close(bound.scope.store);
+    shared_free(bound.shared);
+    bindings_release(&bound.call);
     return file_remove_tree(bound.directory, NULL);
 }
 
@@ -109,6 +116,14 @@ static inline void expect_error(const char *name, const char *code, int error, c
         fail_msg("%s: %d: %s", code, rc, out());
     expect_text(message(), part);
     assert_int_equal(fx.call.code, error);
+}
+
+/* The timer of a slice interrupts sleeps. */
+static inline void wait_ms(int ms)
+{
+    int64_t until = clock_monotonic() + ms * NS_PER_MS;
+    while (clock_monotonic() < until)
+        usleep(1000);
 }
 
 #define BOUND_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_bound, tear_down_bound)

@@ -74,7 +74,7 @@ static void capability__has_its_run_and_its_errors(void **state)
     (void)state;
     export_of(DECLARES("p:command 'q' { summary = 'Does it.', errors = { b = 400, a = 404 }, "
                        "output = t.string, " RUNS "p:action 'r' { " RUNS));
-    has("---@class test.q.Ctx: pinion.CtxDb\n"
+    has("---@class test.q.Ctx: pinion.CtxDb, pinion.CtxKv, pinion.CtxState\n"
         "---@field fail fun(self: test.q.Ctx, code: \"a\"|\"b\", details?: any): any\n");
     has("---Does it.\n---@alias test.q.Run fun(ctx: test.q.Ctx, input: test.q.Input): "
         "test.q.Output\n");

@@ -53,7 +53,7 @@ static void config__reads_every_setting(void **state)
         read_text(
             "{\"listen\":\"127.0.0.1:9000\",\"admin\":\"127.0.0.1:9001\",\"data\":\"d\",\"user\":\"web\",\"workers\":3,\n"
             "\"drain_ms\":1,\"stuck_ms\":200,\"plugins\":[\"a\",\"b\"],\n"
-            "\"limits\":{\"body\":77,\"header_count\":5},\"timeouts_ms\":{\"head\":9},\n"
+            "\"limits\":{\"body\":77,\"header_count\":5,\"state_kb\":2048},\"timeouts_ms\":{\"head\":9},\n"
             "\"log\":{\"level\":\"warn\",\"format\":\"json\"}}"),
         0);
     address_print(&config.listen, listen);
@@ -65,6 +65,7 @@ static void config__reads_every_setting(void **state)
     assert_true(config.settings.drain_ms == 1 && config.settings.stuck_ms == 200);
     assert_true(config.settings.http.body == 77 && config.settings.http.header_count == 5);
     assert_int_equal(config.settings.http.head_ms, 9);
+    assert_int_equal(config.state_kb, 2048);
     assert_int_equal(config.settings.log_level, LOG_WARN);
     assert_int_equal(config.log_format, LOG_FORMAT_JSON);
 }
@@ -77,6 +78,8 @@ static void config__refuses_what_it_does_not_understand(void **state)
     refused("{\"limits.body\":1}", "there is no setting 'limits.body'");
     refused("{\"limits\":{\"limits\":{}}}", "there is no setting 'limits.limits'");
     refused("{\"limits\":1}", "'limits' must be an object");
+    refused("{\"limits\":{\"state_kb\":1000}}",
+            "'limits.state_kb' must be an integer from 1024 to 1048576");
     refused("{\"workers\":0}", "'workers' must be an integer from 1 to 64");
     refused("{\"workers\":1.5}", "'workers' must be an integer");
     refused("{\"workers\":99999999999999999999}", "'workers' must be an integer");

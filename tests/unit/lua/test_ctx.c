@@ -171,9 +171,9 @@ static void ctx__cannot_be_changed_or_opened(void **state)
 static void ctx__says_what_is_not_there(void **state)
 {
     (void)state;
-    reload(RUN("return ctx.kv"));
+    reload(RUN("return ctx.jobs"));
     assert_int_equal(run(""), CALL_ERROR);
-    expect_text(message(), "ctx has no 'kv'");
+    expect_text(message(), "ctx has no 'jobs'");
     reload(RUN("return ctx.nothing"));
     assert_int_equal(run(""), CALL_ERROR);
     expect_text(message(), "ctx has no 'nothing'");

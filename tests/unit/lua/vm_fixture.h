@@ -147,7 +147,7 @@ static inline void load(const char *init)
 #define PLUGIN                                                                                     \
     "local pinion = require 'pinion'\nlocal t = pinion.types\n"                                    \
     "local p = pinion.plugin { name = 'test', version = '1.0.0', layer = 'record', "               \
-    "needs = { 'db' } }\n"
+    "needs = { 'db', 'kv', 'state' } }\n"
 
 /* A plugin of one action "run" with these fields. */
 #define ACTION(fields) PLUGIN "p:action 'run' { " fields " }\nreturn p\n"

@@ -106,6 +106,75 @@ static void retire__takes_routes_and_addresses_away(void **state)
     assert_int_equal(catalogue_publish(c, &thief, &home.err), 0);
 }
 
+static struct generation_spec needing(const char *name, int64_t number, const char *needs)
+{
+    put_plugin(name, "1.0.0", needs, PING("/ping"));
+    return store_source(name, number);
+}
+
+/* What the space of the plugin that serves has under "a"; -1: nothing. */
+static int64_t state_of(const char *name)
+{
+    struct shared_value value = {.integer = 0};
+    struct buffer text = BUFFER_INIT;
+    struct generation *g = catalogue_plugin(c, text_of(name))->serving;
+    int rc = shared_get(&g->scope.state, TEXT("a"), 1, &value, &text, &home.err);
+    buffer_release(&text);
+    return rc == 1 ? value.integer : -1;
+}
+
+static void needs__open_what_they_need(void **state)
+{
+    (void)state;
+    struct generation_spec kv = needing("alpha", 1, "'kv'"), none = needing("alpha", 2, "");
+    assert_int_equal(catalogue_publish(c, &none, &home.err), 0);
+    assert_null(catalogue_plugin(c, TEXT("alpha"))->store);
+    assert_int_equal(catalogue_publish(c, &kv, &home.err), 0);
+    struct plugin *p = catalogue_plugin(c, TEXT("alpha"));
+    assert_non_null(p->store);
+    assert_ptr_equal(p->serving->scope.store, p->store);
+    assert_null(p->serving->scope.state.shared);
+}
+
+static void state__is_of_the_plugin_until_it_is_retired(void **state)
+{
+    (void)state;
+    int64_t sum;
+    struct generation_spec one = needing("alpha", 1, "'state'"),
+                           two = needing("alpha", 2, "'state'");
+    assert_int_equal(catalogue_publish(c, &one, &home.err), 0);
+    shared_add(&catalogue_plugin(c, TEXT("alpha"))->serving->scope.state, TEXT("a"), 5, 1, 0, &sum,
+               &home.err);
+    assert_int_equal(catalogue_prepare(c, &two, &home.err), 0);
+    catalogue_discard(c, TEXT("alpha"));
+    assert_int_equal(state_of("alpha"), 5);
+    assert_int_equal(catalogue_publish(c, &two, &home.err), 0);
+    assert_int_equal(state_of("alpha"), 5);
+    assert_int_equal(catalogue_retire(c, TEXT("alpha"), &home.err), 0);
+    assert_int_equal(catalogue_publish(c, &one, &home.err), 0);
+    assert_int_equal(state_of("alpha"), -1);
+}
+
+static void state__of_what_never_served_is_not_kept(void **state)
+{
+    (void)state;
+    char name[16];
+    for (int i = 0; i < SHARED_SPACES + 5; i++) {
+        snprintf(name, sizeof name, "p%d", i);
+        struct generation_spec spec = needing(name, 1, "'state'");
+        assert_int_equal(catalogue_prepare(c, &spec, &home.err), 0);
+        catalogue_discard(c, text_of(name));
+    }
+    for (int i = 0; i < SHARED_SPACES; i++) {
+        snprintf(name, sizeof name, "q%d", i);
+        struct generation_spec spec = needing(name, 1, "'state'");
+        assert_int_equal(catalogue_prepare(c, &spec, &home.err), 0);
+    }
+    struct generation_spec more = needing("more", 1, "'state'");
+    assert_int_equal(catalogue_prepare(c, &more, &home.err), PN_ELIMIT);
+    expect_in(home.err.message, "there is no room for 'more'");
+}
+
 static void prepare__refuses_a_claimed_route_and_names_both(void **state)
 {
     (void)state;
@@ -212,6 +281,9 @@ int main(void)
         HOME_TEST(publish__lets_a_running_call_keep_its_generation),
         HOME_TEST(discard__forgets_what_was_prepared),
         HOME_TEST(retire__takes_routes_and_addresses_away),
+        HOME_TEST(needs__open_what_they_need),
+        HOME_TEST(state__is_of_the_plugin_until_it_is_retired),
+        HOME_TEST(state__of_what_never_served_is_not_kept),
         HOME_TEST(prepare__refuses_a_claimed_route_and_names_both),
         HOME_TEST(publish__that_fails_leaves_what_served),
         HOME_TEST(publish__whose_database_does_not_open_is_dropped_once),

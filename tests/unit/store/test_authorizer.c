@@ -100,7 +100,7 @@ static void plugin__cannot_touch_settings(void **state)
     assert_int_equal(run_as(fx.home, STORE_READ, "pragma table_info(t)"), 2);
     assert_int_equal(run_as(fx.home, STORE_READ, "select name from pragma_table_info('t')"), 2);
     assert_int_equal(
-        run_as(fx.home, STORE_READ, "select name from sqlite_schema where type = 'table'"), 3);
+        run_as(fx.home, STORE_READ, "select name from sqlite_schema where type = 'table'"), 4);
     assert_int_equal(run_as(fx.home, STORE_READ, "select value from json_each('[1,2,3]')"), 3);
     assert_true(run_as(fx.home, STORE_READ, "select * from pragma_database_list") < 0);
     assert_true(run("update sqlite_master set sql = ''") < 0);

@@ -199,7 +199,8 @@ static void snapshot__count_is_bounded(void **state)
     for (int i = 0; i < 2; i++) {
         assert_int_equal(read_value("select 1"), 1);
         /* The snapshot begins with the first read of the file. */
-        assert_int_equal(read_value("select count(*) from sqlite_schema"), 0);
+        assert_int_equal(
+            read_value("select count(*) from sqlite_schema where name not glob 'pinion_*'"), 0);
         held[i] = store_snapshot_pin(fx.reader);
         store_snapshot_end(fx.reader);
     }
