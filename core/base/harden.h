@@ -4,7 +4,8 @@
  * A plugin is held by its sandbox. This is for the day somebody finds a way out of it: the process
  * around it can then start no program, open no door, reach no other process and no files but its
  * own. Each part is tried on its own; where the kernel (or a container) refuses one, the process
- * runs without it and the report says so. Linux, one thread; after the call there is no way back.
+ * runs without it and the report says so. Linux; called in one thread, those that the plan starts
+ * give up the same. After the call there is no way back.
  */
 #ifndef PINION_BASE_HARDEN_H
 #define PINION_BASE_HARDEN_H
@@ -31,12 +32,18 @@ struct harden_report {
 };
 
 struct harden_plan {
-    const char *readable;    /* a directory, with all beneath it; NULL: none */
+    const char *readable[2]; /* directories, with all beneath them; NULL: none */
     const char *writable[2]; /* directories, with all beneath them; NULL: none */
     const char *temporary;   /* one of those: where SQLite puts what does not fit in memory */
     size_t descriptors;      /* open at once; 0: as many as now */
     size_t address_space;    /* bytes; 0: no limit */
     bool sole_descriptors;   /* the caller has closed all that are of no use */
+    /*
+     * NULL, or: starts the process's threads. It is called when files are out of reach, which each
+     * thread inherits, and before RLIMIT_NPROC, behind which no thread can be started.
+     */
+    void (*start_threads)(void *user);
+    void *user;
 };
 
 void harden_process(const struct harden_plan *plan, struct harden_report *out);

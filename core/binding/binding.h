@@ -15,17 +15,22 @@
 
 enum { DB_CURSORS_MAX = 16 };
 
+struct hasher;
+struct task;
+
 /* What a generation gives its bindings. Owned by the generation, borrowed by the bindings. */
 struct binding_scope {
     const struct plugin_definition *plugin;
-    const char *label;   /* "orders@1.4.0#7" */
-    struct store *store; /* NULL without the need "db" */
-    int64_t last_tag;    /* of a cursor: an iterator kept from an earlier call finds none */
+    const char *label;     /* "orders@1.4.0#7" */
+    struct store *store;   /* NULL without the need "db" */
+    struct hasher *hasher; /* of passwords; NULL: where it is called */
+    int64_t last_tag;      /* of a cursor: an iterator kept from an earlier call finds none */
 };
 
 /* What the bindings keep for one call, which may be suspended while others of its generation run. */
 struct binding_call {
     struct binding_scope *scope;
+    struct task *task;         /* that it runs on; NULL: none, so it cannot wait */
     bool transaction;          /* the command has begun one */
     struct pn_error failure;   /* the first SQL error of the command; code 0: none */
     bool has_read;             /* from the store's snapshot */
@@ -46,7 +51,7 @@ struct binding {
     int (*finish)(struct binding_call *call, bool commit, struct pn_error *err);
 };
 
-extern const struct binding binding_db, binding_log, binding_clock, binding_random;
+extern const struct binding binding_db, binding_log, binding_clock, binding_random, binding_crypto;
 
 /* Ends with NULL. */
 extern const struct binding *const bindings[];

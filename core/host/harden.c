@@ -28,18 +28,20 @@ static void tell(const struct harden_report *report)
                 LOG_STRING("why", harden_reason(report->part[part], why)));
 }
 
-void harden_worker(const struct host *h, int index)
+void harden_worker(const struct host *h, int index, void (*start_threads)(void *user), void *user)
 {
     struct slot *slot = &h->slab->worker[index];
     struct host_settings settings;
     struct harden_report report;
     slab_read_settings(h->slab, &settings);
     close_others(h, index);
-    harden_process(&(struct harden_plan){.readable = h->paths.data,
+    harden_process(&(struct harden_plan){.readable = {h->paths.data, h->paths.secrets},
                                          .writable = {h->paths.databases, h->paths.temporary},
                                          .temporary = h->paths.temporary,
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,
-                                         .sole_descriptors = true},
+                                         .sole_descriptors = true,
+                                         .start_threads = start_threads,
+                                         .user = user},
                    &report);
     if (index == 0) /* the others are told the same */
         tell(&report);

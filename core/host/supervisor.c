@@ -138,6 +138,20 @@ static int place_admin(struct supervisor *s, struct pn_error *err)
                      TEXT(CONFIG_ADMIN_SOCKET), err);
 }
 
+/* Also what the plugins' processes are given, as those paths stay where they are. */
+static int place_secrets(struct supervisor *s, struct pn_error *err)
+{
+    struct host *h = &s->host;
+    const struct host_config *c = &s->config;
+    if (c->secrets[0] && !file_is_directory(c->secrets))
+        return pn_error_set(err, PN_ENOTFOUND, "'secrets': '%s' is not a directory", c->secrets);
+    if (c->secrets[0] && !realpath(c->secrets, h->paths.secrets))
+        return pn_error_errno(err, PN_EIO, "cannot resolve '%s'", c->secrets);
+    h->plugins = (struct plugin_settings){
+        .secrets = h->paths.secrets, .strict = !c->dev, .config = text_of(c->plugin_config)};
+    return 0;
+}
+
 static int prepare(struct supervisor *s, const struct host_config *config, struct pn_error *err)
 {
     struct host *h = &s->host;
@@ -146,8 +160,9 @@ static int prepare(struct supervisor *s, const struct host_config *config, struc
     h->config = &s->config;
     if ((rc = check_directories(config, err)) != 0 ||
         (rc = host_paths_init(&h->paths, config->data, err)) != 0 ||
-        (rc = place_admin(s, err)) != 0 || (rc = lock_data(s, err)) != 0 ||
-        (rc = check_active(h, err)) != 0 || (rc = listen_all(h, err)) != 0)
+        (rc = place_admin(s, err)) != 0 || (rc = place_secrets(s, err)) != 0 ||
+        (rc = lock_data(s, err)) != 0 || (rc = check_active(h, err)) != 0 ||
+        (rc = listen_all(h, err)) != 0)
         return rc;
     h->slab = slab_new(err);
     if (!h->slab)

@@ -6,6 +6,7 @@
  * Its database connections are opened here, after the fork.
  */
 #include "base/clock.h"
+#include "binding/hasher.h"
 #include "host/changes.h"
 #include "host/crash.h"
 #include "host/harden.h"
@@ -41,6 +42,7 @@ struct worker {
     struct bus_peer *control; /* the connection it last spoke on */
     struct catalogue *catalogue;
     struct executor executor;
+    struct hasher *hasher;
     struct changes changes;
     struct dispatcher dispatcher;
     struct http_server *http;
@@ -321,12 +323,16 @@ static int open_parts(struct worker *w, struct pn_error *err)
                                         .databases_directory = h->paths.databases,
                                         .process = w->index,
                                         .process_count = (int)h->config->workers,
+                                        .settings = &h->plugins,
                                         .user = w,
                                         .judge = judge};
     slab_read_settings(h->slab, &settings);
     w->loop = loop_new(err);
+    if (!w->loop || hasher_new(&w->hasher, w->loop, err) != 0)
+        return PN_ENOMEM;
+    options.hasher = w->hasher;
     w->catalogue = catalogue_new(&options);
-    if (!w->loop || !w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
+    if (!w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
         return PN_ENOMEM;
     store_set_pace(call_goes_on);
     changes_init(&w->changes, w->catalogue, w->executor.scheduler);
@@ -344,12 +350,20 @@ static int open_parts(struct worker *w, struct pn_error *err)
     return w->http ? 0 : pn_error_set(err, PN_ENOMEM, "out of memory");
 }
 
+static void start_threads(void *user)
+{
+    struct worker *w = user;
+    struct pn_error err;
+    if (hasher_start(w->hasher, &err) != 0)
+        LOG(LOG_WARN, "no passwords can be hashed", LOG_STRING("error", err.message));
+}
+
 static int start(struct worker *w, int signal_fd, struct pn_error *err)
 {
     int rc = open_parts(w, err);
     if (rc != 0)
         return rc;
-    harden_worker(w->host, w->index); /* before any plugin's code runs */
+    harden_worker(w->host, w->index, start_threads, w); /* before any plugin's code runs */
     load_active(w);
     if ((rc = loop_on_tick(w->loop, on_tick, w)) != 0 ||
         (rc = bus_init(&w->bus, w->loop, err)) != 0 ||
@@ -370,6 +384,7 @@ static void stop(struct worker *w)
     if (w->control)
         changes_lose(&w->changes, w->control);
     executor_release(&w->executor);
+    hasher_free(w->hasher);
     bus_release(&w->bus);
     http_server_free(w->http);
     dispatch_release(&w->dispatcher);

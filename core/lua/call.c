@@ -86,6 +86,7 @@ static void describe_error(struct call *call, lua_State *thread)
         struct text text;
         text.data = lua_tolstring(thread, -1, &text.len);
         buffer_append(call->message, text.data, text.len < MESSAGE_MAX ? text.len : MESSAGE_MAX);
+        redact_buffer(&call->vm->redaction, call->message);
         if (text.data == call->raised_text)
             call->code = call->raised_code;
     } else {
@@ -132,6 +133,16 @@ static void take_failure(struct call *call, lua_State *thread, int status)
         call->outcome = CALL_ERROR;
         describe_error(call, thread);
     }
+}
+
+/* What is told about the outcome; the output itself is the plugin's own doing. */
+static void redact_outcome(struct call *call)
+{
+    const struct redaction *r = &call->vm->redaction;
+    if (call->outcome == CALL_FAILED)
+        redact_json(r, call->out);
+    else if (call->outcome == CALL_BAD_OUTPUT)
+        redact_json(r, &call->offences->list);
 }
 
 static void prepare(struct vm *vm, struct call *call)
@@ -194,6 +205,7 @@ void call_run(struct vm *vm, struct call *call)
     if (call->raised_text)
         value_forget_raised(vm->main, call);
     vm->current = outer;
+    redact_outcome(call);
     if (budget.ended) {
         luaL_unref(vm->main, LUA_REGISTRYINDEX, ref); /* not to be used again */
         return;
@@ -207,6 +219,11 @@ void call_cancel(struct call *call)
     call->cancelled = true;
     if (call->budget && !call->budget->ended)
         call->budget->ended = BUDGET_CANCELLED;
+}
+
+void call_charge(int64_t ns)
+{
+    budget_charge(ns);
 }
 
 bool call_goes_on(void)

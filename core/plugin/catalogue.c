@@ -166,6 +166,12 @@ static void install_routes(struct catalogue *c, struct routes *routes)
     c->version++;
 }
 
+static const struct plugin_settings *settings_of(const struct catalogue *c)
+{
+    static const struct plugin_settings none = {.secrets = ""};
+    return c->options.settings ? c->options.settings : &none;
+}
+
 static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec,
                 struct generation **out, struct pn_error *err)
 {
@@ -181,7 +187,10 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
                           g->definition.name.data, spec->plugin);
     else if (plugin_needs(&g->definition, TEXT("db")))
         rc = open_store(c, p, err);
+    if (rc == 0)
+        rc = generation_equip(g, settings_of(c), err);
     g->scope.store = p->store;
+    g->scope.hasher = c->options.hasher;
     if (rc == 0)
         *out = g;
     else

@@ -49,6 +49,8 @@ enum catalogue_judgement { CATALOGUE_GOOD, CATALOGUE_NO_CALLS, CATALOGUE_NO_LOAD
 
 struct catalogue_options {
     const char *bundles_directory, *databases_directory; /* borrowed */
+    struct hasher *hasher;                               /* borrowed; NULL: none */
+    const struct plugin_settings *settings;              /* borrowed; NULL: none */
     int process, process_count; /* this worker, of how many: decides whose home it is */
     void *user;
     /* Whether a release may be loaded, and called. NULL: all may. */

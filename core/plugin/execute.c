@@ -197,6 +197,7 @@ static void run(struct task *t)
     witness_call(r->executor->witness, g, r->call.capability, r->call.deadline);
     catalogue_touch(r->executor->catalogue, r->plugin);
     bindings_begin(&r->bindings, &g->scope);
+    r->bindings.task = t;
     call_run(g->vm, &r->call);
     finish_bindings(r);
     if (r->call.outcome != CALL_BAD_JSON && r->call.outcome != CALL_BAD_INPUT)

@@ -234,11 +234,13 @@ class Host:
 
 
 def is_alive(pid):
+    """Its sockets are open until the last of its threads has gone."""
     try:
         state = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        threads = os.listdir(f"/proc/{pid}/task")
     except (FileNotFoundError, ProcessLookupError):
         return False
-    return state != "Z"
+    return state != "Z" or len(threads) > 1
 
 
 def resident(pid):

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,6 +30,7 @@
 #include <cmocka.h>
 
 static char directory[64], writable[96], readable[96], outside[96];
+static void (*start_threads)(void *user);
 static struct harden_report *report; /* shared with the children */
 
 /* In a child: the line of the first thing that is not as it must be, 0 when all is. */
@@ -82,11 +84,12 @@ static int run_hardened(int (*check)(void), int *line)
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     if (child == 0) {
-        const struct harden_plan plan = {.readable = readable,
+        const struct harden_plan plan = {.readable = {readable},
                                          .writable = {writable},
                                          .temporary = writable,
                                          .descriptors = 100,
-                                         .sole_descriptors = true};
+                                         .sole_descriptors = true,
+                                         .start_threads = start_threads};
         alarm(20);
         harden_process(&plan, report);
         int failed = check();
@@ -153,7 +156,7 @@ static void report__agrees_with_the_kernel(void **state)
         char wait;
         alarm(20);
         close(ends[1]);
-        harden_process(&(struct harden_plan){.readable = readable}, report);
+        harden_process(&(struct harden_plan){.readable = {readable}}, report);
         report->part[HARDEN_DESCRIPTORS] = INT_MAX; /* it is done */
         _exit(read(ends[0], &wait, 1) == 0 ? 0 : 1);
     }
@@ -392,6 +395,56 @@ static int foreign_files(void)
     return 0;
 }
 
+static int in_the_thread; /* the line that does not hold there */
+static pthread_t thread;
+static pthread_barrier_t hardened;
+
+static int confined_like_the_process(void)
+{
+    MUST_FAIL(open("/etc/passwd", O_RDONLY), EACCES);
+    MUST_FAIL(open(outside, O_RDONLY), EACCES);
+    if (report->part[HARDEN_SYSTEM_CALLS] == HARDEN_IN_FORCE)
+        MUST_FAIL(fork(), EPERM);
+    return 0;
+}
+
+static void *look_around(void *user)
+{
+    (void)user;
+    pthread_barrier_wait(&hardened);
+    in_the_thread = confined_like_the_process();
+    return NULL;
+}
+
+static void start_a_thread(void *user)
+{
+    (void)user;
+    pthread_barrier_init(&hardened, NULL, 2);
+    if (pthread_create(&thread, NULL, look_around, NULL) != 0)
+        _exit(1);
+}
+
+static int thread_is_confined(void)
+{
+    pthread_t late;
+    pthread_barrier_wait(&hardened);
+    MUST(pthread_join(thread, NULL) == 0);
+    if (in_the_thread)
+        return in_the_thread;
+    /* RLIMIT_NPROC is not for root. */
+    MUST(geteuid() == 0 || pthread_create(&late, NULL, look_around, NULL) == EAGAIN);
+    return 0;
+}
+
+static void threads__of_the_plan_give_up_the_same(void **state)
+{
+    (void)state;
+    need(HARDEN_FILES);
+    start_threads = start_a_thread;
+    assert_holds(thread_is_confined);
+    start_threads = NULL;
+}
+
 static void landlock__leaves_only_the_files_of_the_plan(void **state)
 {
     (void)state;
@@ -454,6 +507,7 @@ int main(void)
         cmocka_unit_test(work__goes_on),
         cmocka_unit_test(seccomp__refuses_what_can_be_done_without),
         cmocka_unit_test(seccomp__ends_an_intruder),
+        cmocka_unit_test(threads__of_the_plan_give_up_the_same),
         cmocka_unit_test(landlock__leaves_only_the_files_of_the_plan),
         cmocka_unit_test(capabilities__are_gone_without_a_filter_too),
         cmocka_unit_test(descriptors__of_the_shell_are_closed),
