@@ -199,13 +199,13 @@ void call_run(struct vm *vm, struct call *call)
     int status = lua_resume(thread, vm->main, 1, &results);
     if (status != LUA_OK || budget.ended)
         clean_up(call, thread, &budget, status);
+    redact_outcome(call);
     budget_leave(&budget);
     call->budget = NULL;
     lua_sethook(thread, NULL, 0, 0);
     if (call->raised_text)
         value_forget_raised(vm->main, call);
     vm->current = outer;
-    redact_outcome(call);
     if (budget.ended) {
         luaL_unref(vm->main, LUA_REGISTRYINDEX, ref); /* not to be used again */
         return;

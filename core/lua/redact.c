@@ -1,10 +1,11 @@
 #include "lua/redact.h"
 
 #include "json/writer.h"
+#include "lua/budget.h"
 
 #include <stdlib.h>
 
-enum { CONTAINED_MIN = 4, CUT_MIN = 8, MASK_SIZE = 3 };
+enum { CONTAINED_MIN = 4, CUT_MIN = 8, MASK_SIZE = 3, PIECE = 32 * 1024 };
 
 static const char mask[] = "***";
 
@@ -32,6 +33,7 @@ static int add(struct redaction *r, struct text form, bool is_json)
     if (!copy)
         return PN_ENOMEM;
     memcpy(copy, form.data, form.len);
+    r->begins[(unsigned char)*copy] = true;
     list[r->count++] = (struct redacted){copy, form.len, enough_of(form.len), is_json};
     return 0;
 }
@@ -65,7 +67,7 @@ void redaction_release(struct redaction *r)
         free(r->list[i].data);
     }
     free(r->list);
-    *r = (struct redaction){NULL, 0};
+    *r = (struct redaction){.list = NULL};
 }
 
 /* A character of JSON's strings, or an escape, which must not be cut. */
@@ -92,6 +94,8 @@ static size_t common_with(const struct redacted *one, struct text t, bool json)
 static size_t find(const struct redaction *r, struct text t, bool json)
 {
     size_t longest = 0;
+    if (!r->begins[(unsigned char)*t.data])
+        return 0;
     for (size_t i = 0; i < r->count; i++) {
         const struct redacted *one = &r->list[i];
         if ((json && !one->is_json) || one->data[0] != t.data[0])
@@ -150,7 +154,11 @@ void redact_buffer(const struct redaction *r, struct buffer *b)
 /* The string whose quote was just copied; where it ends, behind its last quote. */
 static size_t redact_string(const struct redaction *r, struct buffer *json, size_t from, size_t *to)
 {
-    while (from < json->len && json->data[from] != '"') {
+    for (size_t asked = from; from < json->len && json->data[from] != '"';) {
+        if (from - asked >= PIECE) {
+            asked = from;
+            budget_goes_on(); /* what is half done is finished all the same */
+        }
         struct text rest = {json->data + from, json->len - from};
         size_t found = find(r, rest, true), unit = unit_of(rest);
         if (found) {
@@ -173,7 +181,11 @@ void redact_json(const struct redaction *r, struct buffer *json)
     size_t to = 0;
     if (r->count == 0 || json->len == 0)
         return;
-    for (size_t from = 0; from < json->len;) {
+    for (size_t from = 0, asked = 0; from < json->len;) {
+        if (from - asked >= PIECE) {
+            asked = from;
+            budget_goes_on();
+        }
         bool string = json->data[from] == '"';
         json->data[to++] = json->data[from++];
         if (string)

@@ -15,6 +15,7 @@ struct redacted;
 struct redaction {
     struct redacted *list;
     size_t count;
+    bool begins[256]; /* one of them with this byte */
 };
 
 /* Keeps a copy. PN_ENOMEM. */
@@ -25,7 +26,10 @@ void redaction_release(struct redaction *r); /* cleanses the copies */
 size_t redact(const struct redaction *r, char *data, size_t len);
 void redact_buffer(const struct redaction *r, struct buffer *b);
 
-/* The same in JSON text: only inside its strings, so that it stays JSON. */
+/*
+ * The same in JSON text, which may be long: only inside its strings, so that it stays JSON. Asks the
+ * budget, so that others have their turn.
+ */
 void redact_json(const struct redaction *r, struct buffer *json);
 
 #endif

@@ -69,7 +69,7 @@ static const char *redacted(const struct redaction *r, const char *text, bool js
 static void redact__masks_whole_and_cut_secrets(void **state)
 {
     (void)state;
-    struct redaction r = {NULL, 0};
+    struct redaction r = {.list = NULL};
     assert_string_equal(redacted(&r, "nothing is secret", false), "nothing is secret");
     assert_int_equal(redaction_add(&r, TEXT("0123456789abcdef0123")), 0);
     assert_int_equal(redaction_add(&r, TEXT("abc")), 0);
@@ -96,7 +96,7 @@ static void redact__masks_whole_and_cut_secrets(void **state)
 static void redact__leaves_json_what_it_is(void **state)
 {
     (void)state;
-    struct redaction r = {NULL, 0};
+    struct redaction r = {.list = NULL};
     assert_int_equal(redaction_add(&r, TEXT("12345678")), 0);
     assert_int_equal(redaction_add(&r, TEXT("nabcdefgh")), 0);
     assert_int_equal(redaction_add(&r, TEXT("quote\"tab\t\x01 end")), 0);
