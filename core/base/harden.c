@@ -80,20 +80,23 @@ static int limit_descriptors(size_t wanted)
     return setrlimit(RLIMIT_NOFILE, &r);
 }
 
-/*
- * RLIMIT_NPROC counts the processes of the user, but is looked at only when this process would
- * start one: at 0 it never can, and nobody else is concerned. (Root is exempt; seccomp is not.)
- */
 static int set_limits(const struct harden_plan *plan)
 {
     int rc = limit(RLIMIT_CORE, 0);
     if (rc == 0)
         rc = limit_descriptors(plan->descriptors);
-    if (rc == 0 && !SANITIZED)
-        rc = limit(RLIMIT_NPROC, 0);
     if (rc == 0 && !SANITIZED && plan->address_space)
         rc = limit(RLIMIT_AS, plan->address_space);
     return outcome(rc);
+}
+
+/*
+ * RLIMIT_NPROC counts the threads of the user, but is looked at only when this process would
+ * start one: at 0 it never can, and nobody else is concerned. (Root is exempt; seccomp is not.)
+ */
+static int limit_threads(void)
+{
+    return SANITIZED ? HARDEN_IN_FORCE : outcome(limit(RLIMIT_NPROC, 0));
 }
 
 static int no_dump(void)
@@ -118,18 +121,22 @@ void harden_process(const struct harden_plan *plan, struct harden_report *out)
     part[HARDEN_CAPABILITIES] = drop_capabilities();
     part[HARDEN_NO_NEW_PRIVILEGES] = no_new_privileges();
     part[HARDEN_FILES] = SANITIZED ? HARDEN_SANITIZED : harden_files(plan);
-    if (plan->start_threads)
-        plan->start_threads(plan->user);
     part[HARDEN_LIMITS] = set_limits(plan);
     /* The last: it refuses what the others need. */
-    part[HARDEN_SYSTEM_CALLS] = SANITIZED ? HARDEN_SANITIZED : harden_system_calls();
+    part[HARDEN_SYSTEM_CALLS] = SANITIZED ? HARDEN_SANITIZED : harden_system_calls(plan->network);
+    part[HARDEN_NETWORK] = plan->network ? HARDEN_CALLS_OUT : part[HARDEN_SYSTEM_CALLS];
+    /* What a thread gives up is its own, but for the filter: these begin with all of it. */
+    if (plan->start_threads)
+        plan->start_threads(plan->user);
+    if (part[HARDEN_LIMITS] == HARDEN_IN_FORCE && !plan->threads)
+        part[HARDEN_LIMITS] = limit_threads();
 }
 
 const char *harden_name(int part)
 {
     static const char *const names[HARDEN_PARTS] = {
-        "user",         "descriptors",  "limits",   "no_dump",
-        "capabilities", "no_new_privs", "landlock", "seccomp",
+        "user",         "descriptors", "limits",  "no_dump", "capabilities",
+        "no_new_privs", "landlock",    "seccomp", "network",
     };
     return names[part];
 }
@@ -152,6 +159,8 @@ const char *harden_reason(int value, char out[HARDEN_REASON_SIZE])
         return "it runs as root: no user is set";
     case HARDEN_LEFT_OPEN:
         return "it may hold descriptors that it was started with";
+    case HARDEN_CALLS_OUT:
+        return "its plugins may call the origins that their needs name (http.outgoing)";
     case -ENOSYS:
     case -EOPNOTSUPP:
         return "this kernel does not have it, or has it switched off";

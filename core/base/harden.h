@@ -4,8 +4,8 @@
  * A plugin is held by its sandbox. This is for the day somebody finds a way out of it: the process
  * around it can then start no program, open no door, reach no other process and no files but its
  * own. Each part is tried on its own; where the kernel (or a container) refuses one, the process
- * runs without it and the report says so. Linux; called in one thread, those that the plan starts
- * give up the same. After the call there is no way back.
+ * runs without it and the report says so. Linux, one thread, which may start others at the one
+ * moment that the plan gives for it: they have all of it too. After the call there is no way back.
  */
 #ifndef PINION_BASE_HARDEN_H
 #define PINION_BASE_HARDEN_H
@@ -13,14 +13,15 @@
 #include "base/text.h"
 
 enum harden_part {
-    HARDEN_USER,              /* it is not root */
-    HARDEN_DESCRIPTORS,       /* it holds no descriptor that it has no use for */
-    HARDEN_LIMITS,            /* RLIMIT_CORE 0, RLIMIT_NPROC 0, RLIMIT_NOFILE, RLIMIT_AS */
-    HARDEN_NO_DUMP,           /* no other process of the same user can look into it */
+    HARDEN_USER,        /* it is not root */
+    HARDEN_DESCRIPTORS, /* it holds no descriptor that it has no use for */
+    HARDEN_LIMITS,  /* RLIMIT_CORE 0, RLIMIT_NPROC 0 without threads, RLIMIT_NOFILE, RLIMIT_AS */
+    HARDEN_NO_DUMP, /* no other process of the same user can look into it */
     HARDEN_CAPABILITIES,      /* none in any set */
     HARDEN_NO_NEW_PRIVILEGES, /* no exec gives any */
     HARDEN_FILES,             /* Landlock: the files of the plan, no TCP port of its own */
     HARDEN_SYSTEM_CALLS,      /* seccomp: an allow-list */
+    HARDEN_NETWORK,           /* no sockets but Unix ones (by seccomp) */
     HARDEN_PARTS
 };
 
@@ -38,12 +39,10 @@ struct harden_plan {
     size_t descriptors;      /* open at once; 0: as many as now */
     size_t address_space;    /* bytes; 0: no limit */
     bool sole_descriptors;   /* the caller has closed all that are of no use */
-    /*
-     * NULL, or: starts the process's threads. It is called when files are out of reach, which each
-     * thread inherits, and before RLIMIT_NPROC, behind which no thread can be started.
-     */
-    void (*start_threads)(void *user);
+    void (*start_threads)(void *user); /* NULL: there are none */
     void *user;
+    bool network; /* it may make connections */
+    bool threads; /* it may start threads of its own; processes never */
 };
 
 void harden_process(const struct harden_plan *plan, struct harden_report *out);

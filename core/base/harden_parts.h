@@ -5,9 +5,14 @@
 #include "base/harden.h"
 
 /* Besides these: the negated errno that the kernel answered with. */
-enum { HARDEN_SANITIZED = -10000, HARDEN_IS_ROOT = -10001, HARDEN_LEFT_OPEN = -10002 };
+enum {
+    HARDEN_SANITIZED = -10000,
+    HARDEN_IS_ROOT = -10001,
+    HARDEN_LEFT_OPEN = -10002,
+    HARDEN_CALLS_OUT = -10003,
+};
 
 int harden_files(const struct harden_plan *plan);
-int harden_system_calls(void); /* after no_new_privs */
+int harden_system_calls(bool network); /* after no_new_privs */
 
 #endif

@@ -322,14 +322,16 @@ static void memory_without_code(struct program *p)
     }
 }
 
-/* Streams and datagrams over IP and Unix sockets. */
-static void ordinary_sockets(struct program *p)
+/* Streams and datagrams over Unix sockets and, where there is a network, IP. */
+static void ordinary_sockets(struct program *p, bool network)
 {
     unsigned short rule = begin(p, SYS_socket);
     load_argument(p, 0);
-    emit(p, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 3, 0);
-    emit(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0);
-    emit(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 0);
+    emit(p, BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, network ? 3 : 1, 0);
+    if (network) {
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0);
+        emit(p, BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 0);
+    }
     fail(p, EPERM);
     load_argument(p, 1);
     emit(p, BPF_ALU | BPF_AND | BPF_K, ANY_SOCKET_TYPE, 0, 0);
@@ -351,7 +353,7 @@ static void threads_only(struct program *p)
 }
 
 /* The rest of fcntl can have signals sent to other processes; of ioctl, type on a terminal. */
-static void arguments(struct program *p)
+static void arguments(struct program *p, bool network)
 {
     uint32_t self = (uint32_t)getpid();
     memory_without_code(p);
@@ -363,13 +365,13 @@ static void arguments(struct program *p)
     ONE_OF(p, SYS_kill, 0, self);
     ONE_OF(p, SYS_tgkill, 0, self);
     ONE_OF(p, SYS_prlimit64, 0, 0, self);
-    ordinary_sockets(p);
+    ordinary_sockets(p, network);
     threads_only(p);
 }
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-static void build(struct program *p)
+static void build(struct program *p, bool network)
 {
     load(p, offsetof(struct seccomp_data, arch));
     emit(p, BPF_JMP | BPF_JEQ | BPF_K, MACHINE, 1, 0);
@@ -380,7 +382,7 @@ static void build(struct program *p)
     emit(p, BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
     give(p, SECCOMP_RET_KILL_PROCESS);
 #endif
-    arguments(p);
+    arguments(p, network);
     give_for_all(p, allowed, COUNT(allowed), SECCOMP_RET_ALLOW);
     give_for_all(p, deadly, COUNT(deadly), SECCOMP_RET_KILL_PROCESS);
     give_for_all(p, refused, COUNT(refused), SECCOMP_RET_ERRNO | EPERM);
@@ -391,14 +393,14 @@ static void build(struct program *p)
  * All threads get it. Kernels before 5.16 would switch on slow defences against speculation for
  * whoever is filtered, unless told not to; kernels before 4.17 do not know that flag.
  */
-int harden_system_calls(void)
+int harden_system_calls(bool network)
 {
     static const unsigned long flags[] = {
         SECCOMP_FILTER_FLAG_TSYNC | SECCOMP_FILTER_FLAG_LOG | SECCOMP_FILTER_FLAG_SPEC_ALLOW,
         SECCOMP_FILTER_FLAG_TSYNC,
     };
     struct program program = {.len = 0};
-    build(&program);
+    build(&program, network);
     if (program.len >= PROGRAM_MAX)
         return -E2BIG;
     const struct sock_fprog fprog = {program.len, program.code};

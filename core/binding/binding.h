@@ -11,27 +11,29 @@
 
 #include "contract/capability.h"
 #include "lua/call.h"
-#include "store/store.h"
+#include "store/group.h"
 
 enum { DB_CURSORS_MAX = 16 };
 
+struct errand;
+struct grant;
 struct hasher;
-struct task;
 
 /* What a generation gives its bindings. Owned by the generation, borrowed by the bindings. */
 struct binding_scope {
     const struct plugin_definition *plugin;
     const char *label;     /* "orders@1.4.0#7" */
     struct store *store;   /* NULL without the need "db" */
-    struct hasher *hasher; /* of passwords; NULL: where it is called */
+    struct grant *grant;   /* NULL without the need "http", and where nothing is called */
+    struct hasher *hasher; /* of passwords; NULL: they are hashed where it is called */
     int64_t last_tag;      /* of a cursor: an iterator kept from an earlier call finds none */
 };
 
 /* What the bindings keep for one call, which may be suspended while others of its generation run. */
 struct binding_call {
     struct binding_scope *scope;
-    struct task *task;         /* that it runs on; NULL: none, so it cannot wait */
     bool transaction;          /* the command has begun one */
+    bool grouped;              /* it did: its answer has to wait for its group */
     struct pn_error failure;   /* the first SQL error of the command; code 0: none */
     bool has_read;             /* from the store's snapshot */
     struct snapshot *snapshot; /* pinned since the call was first suspended */
@@ -39,6 +41,7 @@ struct binding_call {
         *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
     int64_t cursor_tags[DB_CURSORS_MAX];
     int open_cursors;
+    struct errand *errand; /* the request it waits for; NULL: none */
 };
 
 struct binding {
@@ -46,12 +49,14 @@ struct binding {
     bool ambient; /* there without being named in needs */
     const struct value_method *methods;
     /*
-     * Ends what the call began; with `commit`, what it wrote becomes durable. NULL: nothing to do.
+     * Ends what the call began; with `commit`, what it wrote is kept, and durable when its group is.
+     * NULL: nothing to do.
      */
     int (*finish)(struct binding_call *call, bool commit, struct pn_error *err);
 };
 
-extern const struct binding binding_db, binding_log, binding_clock, binding_random, binding_crypto;
+extern const struct binding binding_db, binding_http, binding_log, binding_clock, binding_random,
+    binding_crypto;
 
 /* Ends with NULL. */
 extern const struct binding *const bindings[];

@@ -11,7 +11,7 @@
 
 #include <openssl/crypto.h>
 
-enum { SLEEP_MS_MAX = 60000 };
+#define SLEEP_NS (60 * NS_PER_SECOND)
 
 static void refuse_in_command(struct value_frame *f)
 {
@@ -65,26 +65,28 @@ static void check_memory(struct value_frame *f, const struct binding_scope *scop
                      (long long)costs->memory, (long long)limit);
 }
 
-static int64_t until_deadline(const struct call *call)
+/*
+ * 0: the job is its maker's again. Else it is the hasher's. PN_ETIMEOUT: the call has ended.
+ * PN_ENOMEM.
+ */
+static int wait_for(const struct call *call, struct hasher *hasher, struct hasher_job *job)
 {
-    if (!call->deadline)
-        return SLEEP_MS_MAX;
-    int64_t ms = (call->deadline - clock_monotonic()) / NS_PER_MS + 1;
-    return ms < 1 ? 1 : ms > SLEEP_MS_MAX ? SLEEP_MS_MAX : ms;
+    int rc = 0;
+    while (!job->done && rc == 0) {
+        int64_t until = call->deadline ? call->deadline : clock_monotonic() + SLEEP_NS;
+        rc = task_sleep(job->task, until);
+        if (rc == 0 && !job->done && !call_goes_on())
+            rc = PN_ETIMEOUT;
+    }
+    if (job->done)
+        return 0;
+    hasher_abandon(hasher, job);
+    return rc;
 }
 
-/* The job is owned by the caller again, or the call has ended and it is the hasher's: false. */
-static bool wait_for(struct value_frame *f, struct hasher *hasher, struct hasher_job *job)
+static int refuse_wait(int rc, struct pn_error *err)
 {
-    while (!job->done) {
-        task_sleep(job->task, until_deadline(value_call(f)));
-        if (!job->done && !call_goes_on()) {
-            hasher_abandon(hasher, job);
-            return false;
-        }
-    }
-    call_charge(job->cpu_ns);
-    return true;
+    return pn_error_set(err, rc, rc == PN_ENOMEM ? "out of memory" : "the call has ended");
 }
 
 /* Nothing raises between the job's birth and its end. */
@@ -96,15 +98,16 @@ static int derive(struct value_frame *f, struct binding_scope *scope, struct tex
         return pn_error_set(err, PN_ENOMEM, "out of memory");
     job->hash = *hash;
     job->owner = scope->plugin->name.data;
-    job->task = value_call(f)->bindings->task;
+    job->task = task_current();
     memcpy(job->password, password.data, password.len);
     job->password_len = password.len;
     int rc = 0;
     if (!scope->hasher || !job->task) { /* not in a worker */
         hasher_job_run(job);
-    } else if ((rc = hasher_submit(scope->hasher, job, err)) == 0 &&
-               !wait_for(f, scope->hasher, job)) {
-        return pn_error_set(err, PN_ETIMEOUT, "the call has ended");
+    } else if ((rc = hasher_submit(scope->hasher, job, err)) == 0) {
+        if ((rc = wait_for(value_call(f), scope->hasher, job)) != 0)
+            return refuse_wait(rc, err);
+        call_charge(job->cpu_ns);
     }
     if (rc == 0 && job->rc != 0)
         rc = pn_error_set(err, job->rc, "there is no memory for it");

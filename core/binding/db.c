@@ -1,7 +1,7 @@
 /*
  * ctx.db: SQL on the plugin's own database. A query and an action read from a snapshot; a command
- * reads and writes inside its one transaction, which begins with its first statement and ends with
- * the call.
+ * reads and writes inside its one transaction, which begins with its first statement, ends with
+ * the call, and becomes durable with the group that it is part of (store/group.h).
  *
  * Every SQL error raises: a command that goes on after one would commit half of what it meant.
  */
@@ -36,9 +36,9 @@ static void begin_if_needed(struct value_frame *f, struct binding_call *call)
     struct pn_error err;
     if (!writes(f) || call->transaction)
         return;
-    if (store_begin(call->scope->store, &err) != 0)
+    if (group_begin(call->scope->store, &err) != 0)
         value_raise_error(f, &err);
-    call->transaction = true;
+    call->transaction = call->grouped = true;
 }
 
 static void bind_one(struct value_frame *f, struct statement *st, int argument, size_t parameter)
@@ -262,8 +262,8 @@ static int db_finish(struct binding_call *call, bool commit, struct pn_error *er
     int failed = call->failure.code;
     call->failure.code = 0;
     if (commit && !failed)
-        return store_commit(call->scope->store, err);
-    store_rollback(call->scope->store);
+        return group_keep(call->scope->store, err);
+    group_undo(call->scope->store);
     if (commit)
         return pn_error_set(err, failed, "nothing was committed: an SQL error was caught: %s",
                             call->failure.message);

@@ -1,7 +1,8 @@
 #include "binding/binding.h"
 
-const struct binding *const bindings[] = {&binding_db,     &binding_log,    &binding_clock,
-                                          &binding_random, &binding_crypto, NULL};
+const struct binding *const bindings[] = {
+    &binding_db,     &binding_http,   &binding_log, &binding_clock,
+    &binding_random, &binding_crypto, NULL};
 
 size_t bindings_grant(const struct plugin_definition *plugin, struct binding_scope *scope,
                       struct value_object objects[BINDINGS_MAX])
@@ -18,12 +19,12 @@ size_t bindings_grant(const struct plugin_definition *plugin, struct binding_sco
 void bindings_begin(struct binding_call *call, struct binding_scope *scope)
 {
     call->scope = scope;
-    call->task = NULL;
-    call->transaction = false;
+    call->transaction = call->grouped = false;
     call->failure.code = 0;
     call->has_read = false;
     call->snapshot = NULL;
     call->open_cursors = 0;
+    call->errand = NULL;
     memset(call->cursors, 0, sizeof call->cursors);
 }
 

@@ -58,11 +58,8 @@ static int open_spec(struct generation **out, const char *data, const struct gen
                      struct pn_error *err)
 {
     char bundles[FILE_PATH_MAX];
-    struct bundle bundle;
     int rc = file_join(bundles, sizeof bundles, data, TEXT("bundles"), err);
-    if (rc == 0)
-        rc = bundle_open(&bundle, bundles, spec->hash, err);
-    return rc == 0 ? generation_load(out, spec, &bundle, err) : rc;
+    return rc == 0 ? generation_open(out, spec, bundles, err) : rc;
 }
 
 static int open_release(struct against *a, const struct check *c, struct pn_error *err)

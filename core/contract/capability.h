@@ -38,12 +38,12 @@ struct capability {
     struct text deprecated; /* what to use instead; len 0: it is not */
     bool expose_mcp;        /* offered as a tool: expose = { "mcp" } */
     bool idempotent; /* a second call with the same input changes nothing more; of a query true */
-    const struct capability_header *headers;
+    const struct capability_header *headers; /* by member */
     size_t header_count;
-    struct text method, path;           /* of the declared route; len 0: none */
-    const struct contract_type *input;  /* an object */
-    const struct contract_type *output; /* NULL: nothing is answered (204) */
-    const struct declared_error *errors;
+    struct text method, path;            /* of the declared route; len 0: none */
+    const struct contract_type *input;   /* an object */
+    const struct contract_type *output;  /* NULL: nothing is answered (204) */
+    const struct declared_error *errors; /* by code */
     size_t error_count;
     struct text where; /* "orders/init.lua:12" */
     int run;           /* the handler, as lua/ keeps it */

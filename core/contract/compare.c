@@ -159,23 +159,12 @@ static void compare_routes(struct comparison *c, const struct plugin_definition 
                      TEXT_ARGS(new->path));
 }
 
-/* They are in any order: the one whose code comes next behind `code`; NULL: none. */
-static const struct declared_error *next_error(const struct capability *c, struct text code)
-{
-    const struct declared_error *next = NULL;
-    for (size_t i = 0; i < c->error_count; i++)
-        if (text_compare(c->errors[i].code, code) > 0 &&
-            (!next || text_compare(c->errors[i].code, next->code) < 0))
-            next = &c->errors[i];
-    return next;
-}
-
 static void compare_errors(struct comparison *c, const struct capability *old,
                            const struct capability *new)
 {
-    const struct declared_error *was = NULL, *is = NULL;
-    while ((was = next_error(old, was ? was->code : TEXT("")))) {
-        is = capability_error(new, was->code);
+    for (size_t i = 0; i < old->error_count; i++) {
+        const struct declared_error *was = &old->errors[i];
+        const struct declared_error *is = capability_error(new, was->code);
         set_place(c, "errors", was->code);
         if (!is)
             compare_note(c, CONTRACT_ERROR_REMOVED, "the error is gone");
@@ -183,7 +172,8 @@ static void compare_errors(struct comparison *c, const struct capability *old,
             compare_note(c, CONTRACT_ERROR_STATUS_CHANGED, "status was %d, is %d", was->status,
                          is->status);
     }
-    for (is = NULL; (is = next_error(new, is ? is->code : TEXT("")));) {
+    for (size_t i = 0; i < new->error_count; i++) {
+        const struct declared_error *is = &new->errors[i];
         set_place(c, "errors", is->code);
         if (!capability_error(old, is->code))
             compare_note(c, CONTRACT_ERROR_ADDED, "the error is new, with status %d", is->status);

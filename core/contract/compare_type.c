@@ -4,6 +4,7 @@
  * a definition is nested.
  */
 #include "contract/compare_parts.h"
+#include "contract/offence.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,12 +15,7 @@ size_t compare_enter(struct comparison *c, struct text name)
 {
     size_t length = c->place.len;
     buffer_append_char(&c->place, '/');
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.data[i] == '~' || name.data[i] == '/')
-            buffer_append_string(&c->place, name.data[i] == '~' ? "~0" : "~1");
-        else
-            buffer_append_char(&c->place, name.data[i]);
-    }
+    contract_pointer_write(name, &c->place);
     return length;
 }
 

@@ -63,18 +63,21 @@ static void write_settings(struct luacats *l)
 /* Its ctx, which knows its errors. */
 static void write_ctx(struct luacats *l, const struct capability *c, const char *base)
 {
-    const struct declared_error *errors[EXPORT_ERRORS_MAX];
-    size_t count = export_errors(c, errors);
-    buffer_printf(l->out, "---@class %s.Ctx: %s\n", base,
-                  plugin_needs(l->plugin, TEXT("db")) ? "pinion.CtxDb" : "pinion.Ctx");
+    bool db = plugin_needs(l->plugin, TEXT("db"));
+    bool http = c->kind == CAPABILITY_ACTION && plugin_needs(l->plugin, TEXT("http"));
+    buffer_printf(l->out, "---@class %s.Ctx: %s%s%s\n", base,
+                  db     ? "pinion.CtxDb"
+                  : http ? ""
+                         : "pinion.Ctx",
+                  db && http ? ", " : "", http ? "pinion.CtxHttp" : "");
     if (l->plugin->config)
         buffer_printf(l->out, "---@field config %s.Config\n", l->plugin->name.data);
     if (has_secrets(l->plugin))
         buffer_printf(l->out, "---@field secrets %s.Secrets\n", l->plugin->name.data);
-    if (count) {
+    if (c->error_count) {
         buffer_printf(l->out, "---@field fail fun(self: %s.Ctx, code: ", base);
-        for (size_t i = 0; i < count; i++)
-            buffer_printf(l->out, "%s\"%s\"", i ? "|" : "", errors[i]->code.data);
+        for (size_t i = 0; i < c->error_count; i++)
+            buffer_printf(l->out, "%s\"%s\"", i ? "|" : "", c->errors[i].code.data);
         buffer_append_text(l->out, TEXT(", details?: any): any\n"));
     }
     buffer_append_char(l->out, '\n');

@@ -237,35 +237,38 @@ static void write_success(struct part *p)
     }
 }
 
-/* Of the errors of one status, by code; a table of Lua has no order to keep. NULL: no more. */
-static const struct declared_error *next_error(const struct capability *c, int status,
-                                               const struct declared_error *last)
+static bool declares_status(const struct capability *c, int status)
 {
-    const struct declared_error *next = NULL;
+    for (size_t i = 0; i < c->error_count; i++)
+        if (c->errors[i].status == status)
+            return true;
+    return false;
+}
+
+/* The codes declared with a status, each in `quote`. */
+static void write_codes(struct part *p, int status, char quote, const char *separator)
+{
+    const struct capability *c = p->o->capability;
+    const char *between = "";
     for (size_t i = 0; i < c->error_count; i++) {
-        const struct declared_error *e = &c->errors[i];
-        if (e->status == status && (!last || text_compare(e->code, last->code) > 0) &&
-            (!next || text_compare(e->code, next->code) < 0))
-            next = e;
+        if (c->errors[i].status != status)
+            continue;
+        buffer_printf(p->out, "%s%c%.*s%c", between, quote, TEXT_ARGS(c->errors[i].code), quote);
+        between = separator;
     }
-    return next;
 }
 
 /* Declared errors of a status, which the host may use for problems of its own as well. */
 static void write_declared(struct part *p, int status, const struct export_problem *own)
 {
-    const struct capability *c = p->o->capability;
-    const struct declared_error *first = next_error(c, status, NULL);
     buffer_append_text(p->out, TEXT("{\"description\":\""));
-    for (const struct declared_error *e = first; e; e = next_error(c, status, e))
-        buffer_printf(p->out, "%s`%.*s`", e == first ? "" : ", ", TEXT_ARGS(e->code));
+    write_codes(p, status, '`', ", ");
     buffer_printf(p->out,
                   "%s%s\",\"content\":{\"application/problem+json\":{\"schema\":{\"allOf\":["
                   "{\"$ref\":\"#/components/schemas/Problem\"},{\"required\":[\"code\"],"
                   "\"properties\":{\"code\":{\"enum\":[",
                   own ? ". Or: " : "", own ? own->description : "");
-    for (const struct declared_error *e = first; e; e = next_error(c, status, e))
-        buffer_printf(p->out, "%s\"%.*s\"", e == first ? "" : ",", TEXT_ARGS(e->code));
+    write_codes(p, status, '"', ",");
     buffer_printf(p->out, "%s%s]}}}]}}}}", own ? "," : "", own ? own->codes : "");
 }
 
@@ -283,7 +286,7 @@ static void write_responses(struct part *p)
     write_success(p);
     for (int status = 400; status <= 599; status++) {
         const struct export_problem *own = problem_of(p->o, status);
-        bool declared = next_error(p->o->capability, status, NULL) != NULL;
+        bool declared = declares_status(p->o->capability, status);
         if (!own && !declared)
             continue;
         buffer_printf(p->out, ",\"%d\":", status);

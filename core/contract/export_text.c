@@ -56,22 +56,6 @@ void export_lines(struct buffer *out, const char *prefix, const char *guarded, s
         write_line(out, prefix, guarded, line);
 }
 
-static int compare_codes(const void *a, const void *b)
-{
-    const struct declared_error *const *left = a, *const *right = b;
-    return text_compare((*left)->code, (*right)->code);
-}
-
-size_t export_errors(const struct capability *c, const struct declared_error *out[])
-{
-    size_t count = c->error_count < EXPORT_ERRORS_MAX ? c->error_count : EXPORT_ERRORS_MAX;
-    for (size_t i = 0; i < count; i++)
-        out[i] = &c->errors[i];
-    if (count)
-        qsort(out, count, sizeof *out, compare_codes);
-    return count;
-}
-
 struct text export_template(const char *name)
 {
     const struct embedded_file *file = template_files;

@@ -11,8 +11,6 @@
 
 #include "base/buffer.h"
 
-enum { EXPORT_ERRORS_MAX = 64 };
-
 /* A letter, '_' or, where `dollar`, '$', then these and digits. Reserved words are identifiers. */
 bool export_is_identifier(struct text name, bool dollar);
 
@@ -25,9 +23,6 @@ void export_pascal(struct buffer *out, struct text name);
  * one before it.
  */
 void export_lines(struct buffer *out, const char *prefix, const char *guarded, struct text text);
-
-/* The declared errors in order of code; how many. */
-size_t export_errors(const struct capability *c, const struct declared_error *out[]);
 
 /* "templates/client.ts": one of scripts/templates. */
 struct text export_template(const char *name);

@@ -44,12 +44,11 @@ static void write_head(struct typescript *ts, struct text module)
 
 static void write_errors(struct typescript *ts, const struct capability *c)
 {
-    const struct declared_error *errors[EXPORT_ERRORS_MAX];
-    size_t count = export_errors(c, errors);
+    size_t count = c->error_count;
     buffer_append_text(ts->out, count ? TEXT("{ ") : TEXT("{"));
     for (size_t i = 0; i < count; i++) {
-        typescript_key(ts, errors[i]->code);
-        buffer_printf(ts->out, i + 1 < count ? ": %d, " : ": %d ", errors[i]->status);
+        typescript_key(ts, c->errors[i].code);
+        buffer_printf(ts->out, i + 1 < count ? ": %d, " : ": %d ", c->errors[i].status);
     }
     buffer_append_char(ts->out, '}');
 }
@@ -72,15 +71,14 @@ static void write_types(struct typescript *ts, const struct typescript_plugin *p
 
 static void comment_capability(struct typescript *ts, const struct capability *c)
 {
-    const struct declared_error *errors[EXPORT_ERRORS_MAX];
-    size_t count = export_errors(c, errors);
     buffer_append_text(&ts->scratch, c->summary);
     buffer_append_text(&ts->scratch, c->description.len ? TEXT("\n\n") : TEXT(""));
     buffer_append_text(&ts->scratch, c->description);
     buffer_printf(&ts->scratch, "\n\nThe %s `%s`.", capability_kind_name(c->kind), c->key.data);
-    for (size_t i = 0; i < count; i++)
-        buffer_printf(&ts->scratch, "%s%s (%d)%s", i ? ", " : " Fails with ", errors[i]->code.data,
-                      errors[i]->status, i + 1 == count ? "." : "");
+    for (size_t i = 0; i < c->error_count; i++)
+        buffer_printf(&ts->scratch, "%s%s (%d)%s", i ? ", " : " Fails with ",
+                      c->errors[i].code.data, c->errors[i].status,
+                      i + 1 == c->error_count ? "." : "");
     buffer_append_text(&ts->scratch, c->deprecated.len ? TEXT("\n@deprecated ") : TEXT(""));
     buffer_append_text(&ts->scratch, c->deprecated);
     typescript_comment(ts, 1);

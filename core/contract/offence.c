@@ -40,13 +40,8 @@ static struct text cut(struct text t)
     return t;
 }
 
-/*
- * RFC 6901: '~' is ~0 and '/' is ~1. A sender's long name is not echoed whole in each offence below
- * it.
- */
-static void write_name(struct text name, struct buffer *out)
+void contract_pointer_write(struct text name, struct buffer *out)
 {
-    name = cut(name);
     for (size_t i = 0; i < name.len; i++) {
         if (name.data[i] == '~')
             buffer_append(out, "~0", 2);
@@ -63,8 +58,8 @@ void contract_path_write(const struct contract_path *path, struct buffer *out)
         return;
     contract_path_write(path->up, out);
     buffer_append_char(out, '/');
-    if (path->name.data)
-        write_name(path->name, out);
+    if (path->name.data) /* a sender's long name is not echoed whole in each offence below it */
+        contract_pointer_write(cut(path->name), out);
     else
         buffer_append_uint64(out, path->index);
 }

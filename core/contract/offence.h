@@ -38,6 +38,9 @@ void contract_offend(struct contract_offences *o, const struct contract_path *at
  */
 void contract_offences_fail(struct contract_offences *o);
 
+/* A part of a JSON Pointer (RFC 6901): '~' is ~0 and '/' is ~1. */
+void contract_pointer_write(struct text name, struct buffer *out);
+
 /* The pointer alone, "" for the root, appended to `out`. */
 void contract_path_write(const struct contract_path *path, struct buffer *out);
 

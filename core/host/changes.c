@@ -54,9 +54,13 @@ static void work_on_migration(void *user)
     change->code = catalogue_migrate(change->all->catalogue, &change->spec, &applied, &change->err);
 }
 
+/* No command runs now; those that have ended are committed first. */
 static void migrate(struct change *change)
 {
     int64_t limit = MIGRATE_MS_MAX * NS_PER_MS;
+    struct plugin *p = catalogue_plugin(change->all->catalogue, text_of(change->spec.plugin));
+    if (p)
+        hold_settle(&p->hold, &change->task);
     if (!task_work(work_on_migration, change, limit, clock_monotonic() + limit) &&
         change->code != 0)
         pn_error_wrap(&change->err, "migrating took more than %d s", MIGRATE_MS_MAX / 1000);

@@ -53,6 +53,7 @@ void config_init(struct host_config *c, bool dev)
 {
     *c = (struct host_config){
         .dev = dev,
+        .outgoing = true,
         .settings = {.http = HTTP_LIMITS_DEFAULT,
                      .drain_ms = 10000,
                      .stuck_ms = 6000,
@@ -149,6 +150,15 @@ static bool read_plugins(struct config_reader *r)
         if (config_add_directory(r->config, r->json.text, r->err) != 0)
             return refuse(r, "'plugins' has more than %d directories", CONFIG_DIRECTORIES_MAX);
     return token == JSON_ARRAY_END || refuse(r, "'plugins' must be a list of directories");
+}
+
+static bool read_outgoing(struct config_reader *r)
+{
+    enum json_token token = json_reader_next(&r->json);
+    if (token != JSON_TRUE && token != JSON_FALSE)
+        return refuse(r, "'http.outgoing' must be true or false");
+    r->config->outgoing = token == JSON_TRUE;
+    return true;
 }
 
 static bool read_user(struct config_reader *r)
@@ -269,7 +279,12 @@ static bool read_member(struct config_reader *r, const char *prefix)
         return read_log_level(r);
     if (strcmp(name, "log.format") == 0)
         return read_log_format(r);
-    if (strcmp(name, "log") == 0 || strcmp(name, "limits") == 0 || strcmp(name, "timeouts_ms") == 0)
+    if (strcmp(name, "http.outgoing") == 0)
+        return read_outgoing(r);
+    if (strcmp(name, "http.ca_file") == 0)
+        return read_path(r, name, r->config->authorities);
+    if (strcmp(name, "http") == 0 || strcmp(name, "log") == 0 || strcmp(name, "limits") == 0 ||
+        strcmp(name, "timeouts_ms") == 0)
         return json_reader_next(&r->json) == JSON_OBJECT_BEGIN
                    ? read_object(r, name)
                    : refuse(r, "'%s' must be an object", name);

@@ -35,6 +35,8 @@ struct host_config {
     bool admin_given;
     int64_t workers;
     enum log_format log_format;
+    bool outgoing;                   /* plugins may call the origins they name */
+    char authorities[FILE_PATH_MAX]; /* a file of certificates that they trust as well, or "" */
     char *directories[CONFIG_DIRECTORIES_MAX]; /* owned; as given */
     size_t directory_count;
     struct host_settings settings;

@@ -6,7 +6,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { OWN_DESCRIPTORS = 1024 }; /* besides connections: bundles, databases and their readers */
+enum {
+    OWN_DESCRIPTORS =
+        2048, /* besides connections: bundles, databases, their readers, requests to others */
+    WORKER_THREADS = 4, /* so that as many plugins wait for the disk at once */
+};
 
 /* The supervisor keeps them all: those of a worker that died wait there for the next. */
 static void close_others(const struct host *h, int index)
@@ -28,7 +32,15 @@ static void tell(const struct harden_report *report)
                 LOG_STRING("why", harden_reason(report->part[part], why)));
 }
 
-void harden_worker(const struct host *h, int index, void (*start_threads)(void *user), void *user)
+/* Where none can be started, the loop waits for the disk itself. */
+static void start_threads(void *user)
+{
+    struct pn_error err;
+    if (threads_start(user, WORKER_THREADS, &err) != 0)
+        LOG(LOG_WARN, "cannot start all threads", LOG_STRING("error", err.message));
+}
+
+void harden_worker(const struct host *h, int index, struct threads *threads)
 {
     struct slot *slot = &h->slab->worker[index];
     struct host_settings settings;
@@ -41,7 +53,9 @@ void harden_worker(const struct host *h, int index, void (*start_threads)(void *
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,
                                          .sole_descriptors = true,
                                          .start_threads = start_threads,
-                                         .user = user},
+                                         .user = threads,
+                                         .network = h->config->outgoing,
+                                         .threads = h->config->outgoing}, /* that look up names */
                    &report);
     if (index == 0) /* the others are told the same */
         tell(&report);

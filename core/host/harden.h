@@ -7,12 +7,14 @@
 
 #include "base/buffer.h"
 #include "host/process.h"
+#include "net/threads.h"
 
 /*
  * In a worker, once it has opened its parts. It keeps its own sockets; it can read beneath the data
- * directory and that of the secrets, and write beneath db/ and tmp/. `start_threads` as in base/harden.h. What is not in force is logged and noted in its slot.
+ * directory and that of the secrets, and write beneath db/ and tmp/. What is not in force is logged
+ * and noted in its slot. Its threads are started meanwhile: later none can be.
  */
-void harden_worker(const struct host *h, int index, void (*start_threads)(void *user), void *user);
+void harden_worker(const struct host *h, int index, struct threads *threads);
 
 /* A JSON list with an object for each process that runs plugins' code. In the control process. */
 void harden_write(const struct host *h, struct buffer *out);

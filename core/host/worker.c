@@ -1,12 +1,13 @@
 /*
- * Worker: the data plane. One thread, one loop: HTTP in, capabilities, commands to and from other
- * workers' homes.
+ * Worker: the data plane. One loop: HTTP in, capabilities, commands to and from other workers'
+ * homes; beside its thread a few that wait for the disk.
  *
  * Starts from active.json and asks nobody; the control process tells it of changes over the bus.
  * Its database connections are opened here, after the fork.
  */
 #include "base/clock.h"
 #include "binding/hasher.h"
+#include "binding/outgoing.h"
 #include "host/changes.h"
 #include "host/crash.h"
 #include "host/harden.h"
@@ -26,7 +27,8 @@ enum {
     TELL_REPORTS = 10,
     MIGRATE_MS_MAX = 20000,
     OUTGROWN_CALLS = 8,
-    TRIM_BYTES = 8 << 20
+    TRIM_BYTES = 8 << 20,
+    AUTHORITIES_MAX = 1 << 20
 };
 
 struct worker {
@@ -34,12 +36,14 @@ struct worker {
     int index;
     struct slot *slot;
     struct loop *loop;
+    struct threads *threads;
     struct loop_watch signals;
     struct loop_timer report;
     struct listener bus_listener;
     struct bus bus;
-    struct relay relay;       /* our commands to other workers' homes */
-    struct bus_peer *control; /* the connection it last spoke on */
+    struct relay relay;        /* our commands to other workers' homes */
+    struct bus_peer *control;  /* the connection it last spoke on */
+    struct outgoing *outgoing; /* NULL: plugins cannot call others */
     struct catalogue *catalogue;
     struct executor executor;
     struct hasher *hasher;
@@ -315,25 +319,53 @@ static bool is_willing(void *user)
     return true;
 }
 
+/* Without it the plugins that need it are refused; the others are served. */
+static void open_outgoing(struct worker *w)
+{
+    const struct host *h = w->host;
+    struct buffer authorities = BUFFER_INIT;
+    struct pn_error err;
+    int rc = 0;
+    if (!h->config->outgoing)
+        return;
+    if (h->config->authorities[0])
+        rc = file_read(h->config->authorities, AUTHORITIES_MAX, &authorities, &err);
+    if (rc == 0)
+        rc = outgoing_new(&w->outgoing, w->loop, buffer_text(&authorities),
+                          h->admin.is_unix ? 0 : h->admin.port, &err);
+    if (rc != 0)
+        LOG(LOG_ERROR, "plugins cannot call others", LOG_STRING("error", err.message));
+    buffer_release(&authorities);
+}
+
 static int open_parts(struct worker *w, struct pn_error *err)
 {
     const struct host *h = w->host;
+    w->loop = loop_new(err);
+    if (!w->loop)
+        return PN_ENOMEM;
+    int rc = threads_new(&w->threads, w->loop, err);
+    if (rc != 0)
+        return rc;
+    w->hasher = hasher_new(w->threads);
+    if (!w->hasher)
+        return PN_ENOMEM;
+    open_outgoing(w);
     struct host_settings settings;
     struct catalogue_options options = {.bundles_directory = h->paths.bundles,
                                         .databases_directory = h->paths.databases,
                                         .process = w->index,
                                         .process_count = (int)h->config->workers,
                                         .settings = &h->plugins,
+                                        .outgoing = w->outgoing,
+                                        .hasher = w->hasher,
                                         .user = w,
                                         .judge = judge};
     slab_read_settings(h->slab, &settings);
-    w->loop = loop_new(err);
-    if (!w->loop || hasher_new(&w->hasher, w->loop, err) != 0)
-        return PN_ENOMEM;
-    options.hasher = w->hasher;
     w->catalogue = catalogue_new(&options);
     if (!w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
         return PN_ENOMEM;
+    w->executor.holds.threads = w->threads;
     store_set_pace(call_goes_on);
     changes_init(&w->changes, w->catalogue, w->executor.scheduler);
     w->executor.witness = w->changes.witness = &w->slot->witness;
@@ -350,20 +382,12 @@ static int open_parts(struct worker *w, struct pn_error *err)
     return w->http ? 0 : pn_error_set(err, PN_ENOMEM, "out of memory");
 }
 
-static void start_threads(void *user)
-{
-    struct worker *w = user;
-    struct pn_error err;
-    if (hasher_start(w->hasher, &err) != 0)
-        LOG(LOG_WARN, "no passwords can be hashed", LOG_STRING("error", err.message));
-}
-
 static int start(struct worker *w, int signal_fd, struct pn_error *err)
 {
     int rc = open_parts(w, err);
     if (rc != 0)
         return rc;
-    harden_worker(w->host, w->index, start_threads, w); /* before any plugin's code runs */
+    harden_worker(w->host, w->index, w->threads); /* before any plugin's code runs */
     load_active(w);
     if ((rc = loop_on_tick(w->loop, on_tick, w)) != 0 ||
         (rc = bus_init(&w->bus, w->loop, err)) != 0 ||
@@ -390,6 +414,8 @@ static void stop(struct worker *w)
     dispatch_release(&w->dispatcher);
     catalogue_free(w->catalogue);
     relay_release(&w->relay);
+    outgoing_free(w->outgoing);
+    threads_free(w->threads);
     loop_free(w->loop);
 }
 
@@ -402,6 +428,7 @@ static void set_up_heap(void)
 {
     mallopt(M_MMAP_THRESHOLD, 512 * 1024);
     mallopt(M_TRIM_THRESHOLD, 1024 * 1024);
+    mallopt(M_ARENA_MAX, 1); /* the threads allocate little: not a heap for each */
 }
 
 _Noreturn void worker_main(const struct host *h, int index)

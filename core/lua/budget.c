@@ -196,6 +196,20 @@ void budget_suspend(void)
     begin_slice(clock_thread_cpu());
 }
 
+/* Of a slice that no tick has seen, the beginning is not known: it is shorter than a tick. */
+void budget_sleep(void)
+{
+    struct budget *b = now.budget;
+    int64_t begun = now.slice_cpu ? now.slice_cpu : now.seen == now.slice ? now.seen_cpu : 0;
+    if (b && b->cpu_left != INT64_MAX && begun)
+        b->cpu_left -= clock_thread_cpu() - begun;
+    budget_suspend();
+    if (!b || b->ended || b->cpu_left > 0)
+        return;
+    b->ended = BUDGET_CPU;
+    budget_attention = 1;
+}
+
 void budget_stop(enum budget_end why)
 {
     if (!now.budget)

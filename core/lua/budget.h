@@ -67,6 +67,9 @@ void budget_charge(int64_t ns);
 /* Suspends the running fiber until the scheduler resumes it; must run on one. */
 void budget_suspend(void);
 
+/* The same for one that waits for something: its slice ends here, and is paid for. */
+void budget_sleep(void);
+
 /*
  * Ends what runs: at once where C code asks next, else with the next instruction. BUDGET_RUNS only
  * asks for budget_attend.

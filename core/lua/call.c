@@ -121,6 +121,7 @@ static bool is_want_of_memory(lua_State *thread)
 
 static void take_failure(struct call *call, lua_State *thread, int status)
 {
+    buffer_clear(call->message);
     if (status == LUA_YIELD) {
         call->outcome = CALL_ERROR;
         buffer_append_string(call->message, "the handler yielded outside a coroutine of its own");

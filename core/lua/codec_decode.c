@@ -246,13 +246,25 @@ static bool decode_members(struct decoder *d, const struct contract_type *type,
     }
 }
 
+/* A default may leave out members that have defaults, and so on: through a named type, without end. */
 static void push_default(struct decoder *d, const struct contract_type *type,
                          const struct contract_path *at)
 {
     struct json_reader outer = d->reader;
-    json_reader_init(&d->reader, type->default_json, outer.scratch);
-    decode_value(d, type, at, json_reader_next(&d->reader));
+    int above = d->above;
+    d->above += outer.depth + 1;
+    if (d->above > JSON_DEPTH_MAX && !d->too_deep)
+        contract_offend(d->offences, at, TEXT("defaults inside of defaults"), "at most %d levels",
+                        JSON_DEPTH_MAX);
+    d->too_deep = d->too_deep || d->above > JSON_DEPTH_MAX;
+    if (d->too_deep) {
+        lua_pushnil(d->L);
+    } else {
+        json_reader_init(&d->reader, type->default_json, outer.scratch);
+        decode_value(d, type, at, json_reader_next(&d->reader));
+    }
     d->reader = outer;
+    d->above = above;
 }
 
 static void complete_members(struct decoder *d, const struct contract_type *type,
@@ -311,7 +323,8 @@ static bool find_variant(struct decoder *d, const struct contract_type *type,
             return true;
         }
         if (tag) {
-            struct decoder there = {d->L, ahead, d->offences};
+            struct decoder there = *d;
+            there.reader = ahead;
             contract_check_choice(type, token_text(&there, token), &at, d->offences);
             return true;
         }
@@ -442,6 +455,16 @@ static bool decode_body(struct decoder *d, const struct call *call,
     }
     return decode_members(d, call->capability->input, root, seen) &&
            json_reader_next(&d->reader) == JSON_END;
+}
+
+void codec_check_default(lua_State *L, const struct contract_type *type, struct buffer *scratch,
+                         struct contract_offences *offences)
+{
+    struct contract_path root = {NULL, {NULL, 0}, 0};
+    struct decoder d = {.L = L, .offences = offences};
+    d.reader.scratch = scratch;
+    push_default(&d, type, &root);
+    lua_pop(L, 1);
 }
 
 bool codec_decode_input(lua_State *L, struct call *call)

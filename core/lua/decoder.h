@@ -14,6 +14,8 @@ struct decoder {
     lua_State *L;
     struct json_reader reader;
     struct contract_offences *offences;
+    int above;     /* levels of the value that are above what the reader reads: a default */
+    bool too_deep; /* no further default is filled in */
 };
 
 struct seen {

@@ -4,6 +4,8 @@
  */
 #include "lua/define.h"
 
+#include "contract/origin.h"
+
 #include <stdio.h>
 
 enum {
@@ -92,9 +94,32 @@ int definition_refuse_unknown(struct definition_reader *r, int index, const char
     return 0;
 }
 
+/* "http https://erp.example.com": one origin for each need. */
+static int check_http_need(struct definition_reader *r, struct text origin)
+{
+    struct origin read;
+    struct pn_error err;
+    if (!origin.data)
+        return definition_refuse(r, "'needs': 'http' names an origin, such as "
+                                    "\"http https://erp.example.com\"");
+    if (origin_parse_alone(&read, origin, &err) != 0)
+        return definition_refuse(r, "'needs': http %s", err.message);
+    return 0;
+}
+
+static int check_secret_need(struct definition_reader *r, struct text need, struct text name)
+{
+    if (plugin_name_is_valid(name))
+        return 0;
+    return definition_refuse(r,
+                             "'needs': a secret is named as in \"secret api_key\": a "
+                             "lower-case letter, then letters, digits and '_', got '%.*s'",
+                             TEXT_ARGS(need));
+}
+
 static int read_need(struct definition_reader *r, struct text *out)
 {
-    static const char *const known[] = {"db", "secret", NULL};
+    static const char *const known[] = {"db", "http", "secret", NULL};
     if (lua_type(r->L, -1) != LUA_TSTRING)
         return definition_refuse(r, "'needs' must be a list of strings");
     struct text need = top_text(r), rest = need, word;
@@ -102,11 +127,13 @@ static int read_need(struct definition_reader *r, struct text *out)
     for (const char *const *name = known; *name; name++) {
         if (!text_equal(word, text_of(*name)))
             continue;
-        if (text_equal(word, TEXT("secret")) && !plugin_name_is_valid(rest))
-            return definition_refuse(r,
-                                     "'needs': a secret is named as in \"secret api_key\": a "
-                                     "lower-case letter, then letters, digits and '_', got '%.*s'",
-                                     TEXT_ARGS(need));
+        int rc = 0;
+        if (text_equal(word, TEXT("http")))
+            rc = check_http_need(r, rest);
+        else if (text_equal(word, TEXT("secret")))
+            rc = check_secret_need(r, need, rest);
+        if (rc != 0)
+            return rc;
         *out = arena_text(&r->definition->arena, need);
         return out->data ? 0 : PN_ENOMEM;
     }

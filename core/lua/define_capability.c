@@ -4,6 +4,7 @@
 #include "lua/define.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { ERRORS_MAX = 64, HEADERS_MAX = 32, HEADER_NAME_MAX = 64 };
 
@@ -22,6 +23,12 @@ static int read_error(struct definition_reader *r, struct declared_error *out)
             TEXT_ARGS(code));
     *out = (struct declared_error){arena_text(&r->definition->arena, code), (int)status};
     return out->code.data ? 0 : PN_ENOMEM;
+}
+
+static int by_code(const void *a, const void *b)
+{
+    const struct declared_error *left = a, *right = b;
+    return text_compare(left->code, right->code);
 }
 
 static int read_errors(struct definition_reader *r, int index, struct capability *c)
@@ -43,6 +50,7 @@ static int read_errors(struct definition_reader *r, int index, struct capability
             return rc;
         lua_pop(r->L, 1);
     }
+    qsort(errors, c->error_count, sizeof *errors, by_code);
     c->errors = errors;
     lua_settop(r->L, top - 1);
     return 0;
@@ -163,6 +171,12 @@ static int read_header(struct definition_reader *r, struct capability_header *ou
     return out->member.data && out->header.data ? 0 : PN_ENOMEM;
 }
 
+static int by_member(const void *a, const void *b)
+{
+    const struct capability_header *left = a, *right = b;
+    return text_compare(left->member, right->member);
+}
+
 static int read_headers(struct definition_reader *r, int index, struct capability *c)
 {
     lua_pushliteral(r->L, "headers");
@@ -186,6 +200,7 @@ static int read_headers(struct definition_reader *r, int index, struct capabilit
             return rc;
         lua_pop(r->L, 1);
     }
+    qsort(headers, c->header_count, sizeof *headers, by_member);
     c->headers = headers;
     lua_settop(r->L, top - 1);
     return 0;

@@ -31,16 +31,15 @@ static int encode(lua_State *L)
     return 0;
 }
 
-static int finish_encode(struct encode_job *job, struct arena *arena, const char *path,
-                         const char *name, struct text *json, struct pn_error *err)
+static int judge(const struct encode_job *job, const char *path, const char *name,
+                 struct pn_error *err)
 {
     if (job->json.failed || job->offences.list.failed)
         return PN_ENOMEM;
-    if (!job->fits)
-        return pn_error_set(err, PN_EINVAL, "%s: the %s does not fit the type: %s", path, name,
-                            buffer_text(&job->offences.list).data);
-    *json = arena_text(arena, buffer_text(&job->json));
-    return json->data ? 0 : PN_ENOMEM;
+    if (job->fits)
+        return 0;
+    return pn_error_set(err, PN_EINVAL, "%s: the %s does not fit the type: %s", path, name,
+                        buffer_text(&job->offences.list).data);
 }
 
 /* The value on top along a type, as JSON. */
@@ -53,8 +52,34 @@ static int encode_value(lua_State *L, const struct contract_type *type, struct a
     lua_pushlightuserdata(L, &job);
     lua_pushvalue(L, -3);
     int status = lua_pcall(L, 2, 0, 0), rc = 0;
+    if (status == LUA_OK && (rc = judge(&job, path, name, err)) == 0) {
+        *json = arena_text(arena, buffer_text(&job.json));
+        rc = json->data ? 0 : PN_ENOMEM;
+    }
+    contract_offences_release(&job.offences);
+    buffer_release(&job.json);
+    return status == LUA_OK ? rc : lua_error(L);
+}
+
+/* (job*) protected */
+static int fill_in(lua_State *L)
+{
+    struct encode_job *job = lua_touserdata(L, 1);
+    codec_check_default(L, job->type, &job->json, &job->offences);
+    job->fits = job->offences.count == 0;
+    return 0;
+}
+
+/* What a default leaves out is filled in as well: without end, if it is refused nowhere. */
+static int check_default(lua_State *L, const struct pending_value *v, struct pn_error *err)
+{
+    struct encode_job job = {.type = v->type, .json = BUFFER_INIT};
+    contract_offences_init(&job.offences);
+    lua_pushcfunction(L, fill_in);
+    lua_pushlightuserdata(L, &job);
+    int status = lua_pcall(L, 1, 0, 0), rc = 0;
     if (status == LUA_OK)
-        rc = finish_encode(&job, arena, path, name, json, err);
+        rc = judge(&job, v->path.data, v->name, err);
     contract_offences_release(&job.offences);
     buffer_release(&job.json);
     return status == LUA_OK ? rc : lua_error(L);
@@ -92,5 +117,8 @@ int define_values_finish(lua_State *L, struct type_scope *scope, struct pn_error
         lua_pop(L, 1);
         luaL_unref(L, LUA_REGISTRYINDEX, v->value);
     }
+    for (struct pending_value *v = scope->values; v && rc == 0; v = v->next)
+        if (v->json == &v->type->default_json)
+            rc = check_default(L, v, err);
     return rc;
 }

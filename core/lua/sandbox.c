@@ -306,7 +306,7 @@ static void push_module(lua_State *L, const char *name)
 {
     struct vm *vm = vm_of(L);
     char path[MODULE_NAME_MAX + 8], chunk[2 * MODULE_NAME_MAX + 16];
-    struct text content;
+    struct text content = {NULL, 0};
     bool own = strcmp(name, "pinion") == 0 || strncmp(name, "pinion.", 7) == 0;
     if (own && prelude_push(L, name))
         return;

@@ -9,6 +9,8 @@
 /* Until the loop looks for input again: milliseconds of Lua, and of anything when many wait. */
 enum { ROUND_TICKS = 1, ROUND_NS = 1000 * 1000 };
 
+static struct task *current; /* one thread runs Lua */
+
 struct scheduler {
     struct loop *loop;
     struct share *shares; /* that have something to run */
@@ -39,10 +41,15 @@ static struct task *pop(struct task_queue *q)
     return t;
 }
 
+static bool may_begin_exclusive(const struct share *share)
+{
+    return share->exclusive.first && !share->exclusive_runs && !share->barred;
+}
+
 static bool may_begin(const struct share *share)
 {
     return share->running < share->concurrency &&
-           (share->waiting.first || (share->exclusive.first && !share->exclusive_runs));
+           (share->waiting.first || may_begin_exclusive(share));
 }
 
 /* Whoever has slept has no claim to what it did not use meanwhile. */
@@ -88,13 +95,14 @@ static void end(struct scheduler *s, struct task *t)
 static void take_back(struct scheduler *s, struct task *t, bool ended)
 {
     budget_count_into(NULL);
+    current = NULL;
     if (ended) {
         end(s, t);
         return;
     }
     if (t->leave)
         t->leave(t);
-    if (loop_timer_is_started(&t->timer))
+    if (t->sleeps)
         return;
     push(&t->share->ready, t);
     list(s, t->share);
@@ -113,6 +121,7 @@ static void begin(struct scheduler *s, struct share *share, struct task *t)
     if (t->exclusive)
         share->exclusive_runs = true;
     budget_count_into(&share->ticks);
+    current = t;
     take_back(s, t, fiber_run(t->fiber, run_task, t));
 }
 
@@ -121,6 +130,7 @@ static void go_on(struct scheduler *s, struct task *t)
     if (t->resume)
         t->resume(t);
     budget_count_into(&t->share->ticks);
+    current = t;
     take_back(s, t, fiber_resume(t->fiber));
 }
 
@@ -133,8 +143,7 @@ static void run_one(struct scheduler *s, struct share *share)
         go_on(s, pop(&share->ready));
         return;
     }
-    bool exclusive = share->exclusive.first && !share->exclusive_runs &&
-                     (!share->waiting.first || share->exclusive_next);
+    bool exclusive = may_begin_exclusive(share) && (!share->waiting.first || share->exclusive_next);
     share->exclusive_next = !exclusive;
     struct task *t = pop(exclusive ? &share->exclusive : &share->waiting);
     share->waits--;
@@ -210,7 +219,8 @@ bool scheduler_start(struct scheduler *s, struct share *share, struct task *t)
         return false;
     t->scheduler = s;
     t->share = share;
-    if (!full && !s->shares && !(t->exclusive && share->exclusive_runs) && !round_is_over(s)) {
+    bool barred = t->exclusive && (share->exclusive_runs || share->barred);
+    if (!full && !s->shares && !barred && !round_is_over(s)) {
         begin(s, share, t);
         return true;
     }
@@ -220,18 +230,38 @@ bool scheduler_start(struct scheduler *s, struct share *share, struct task *t)
     return true;
 }
 
+/* What may run now is seen at the end of the tick; if that is over, the loop must not wait. */
+static void list_at_once(struct scheduler *s, struct share *share)
+{
+    list(s, share);
+    if (share->listed && !s->posted)
+        s->posted = loop_post(s->loop, on_post, s) == 0;
+}
+
+struct task *task_current(void)
+{
+    return fiber_current() ? current : NULL;
+}
+
 static void wake(void *user)
 {
     struct task *t = user;
     loop_timer_stop(&t->timer);
+    t->sleeps = false;
     push(&t->share->ready, t);
-    list(t->scheduler, t->share);
+    list_at_once(t->scheduler, t->share);
 }
 
-void task_sleep(struct task *t, int64_t ms)
+/* Rounded up: the timer is never early, and nobody should have to sleep again for a part of one. */
+int task_sleep(struct task *t, int64_t until)
 {
-    if (loop_timer_start(&t->timer, t->scheduler->loop, ms, false, wake, t) == 0)
-        budget_suspend();
+    int64_t ms = (until - clock_monotonic() + NS_PER_MS - 1) / NS_PER_MS;
+    int rc = loop_timer_start(&t->timer, t->scheduler->loop, ms, false, wake, t);
+    if (rc != 0)
+        return rc;
+    t->sleeps = true;
+    budget_sleep();
+    return 0;
 }
 
 bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t deadline)
@@ -243,10 +273,28 @@ bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t dea
     return budget.ended == BUDGET_RUNS;
 }
 
+void task_park(struct task *t)
+{
+    t->sleeps = true;
+    budget_suspend();
+}
+
 void task_wake(struct task *t)
 {
-    if (loop_timer_is_started(&t->timer))
+    if (t->sleeps)
         wake(t);
+}
+
+void scheduler_bar(struct scheduler *s, struct share *share, bool barred)
+{
+    share->barred = barred;
+    if (!barred)
+        list_at_once(s, share);
+}
+
+bool share_has_exclusive(const struct share *share)
+{
+    return share->exclusive_runs || share->exclusive.first;
 }
 
 void scheduler_finish(struct scheduler *s)

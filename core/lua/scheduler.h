@@ -29,7 +29,7 @@ struct share {
     struct task_queue waiting;   /* not begun */
     struct task_queue exclusive; /* not begun; one at a time, of those that exclude each other */
     unsigned running, waits;
-    bool exclusive_runs, listed, begins_next, exclusive_next;
+    bool exclusive_runs, barred, listed, begins_next, exclusive_next;
     volatile uint64_t ticks; /* milliseconds it has used, as sampled */
     struct share *next;
 };
@@ -46,7 +46,8 @@ struct task {
     struct share *share;
     struct fiber *fiber;
     struct task *next;
-    struct loop_timer timer; /* started: it sleeps */
+    bool sleeps;
+    struct loop_timer timer; /* that ends its sleep */
 };
 
 /* NULL: out of memory. Registers a tick hook: to be made before what flushes at the tick's end. */
@@ -63,10 +64,26 @@ bool scheduler_start(struct scheduler *s, struct share *share, struct task *t);
  */
 bool task_work(void (*work)(void *user), void *user, int64_t cpu_ns, int64_t deadline);
 
-/* On a fiber of a task: it goes on after `ms`, or earlier when its call's deadline comes. */
-void task_sleep(struct task *t, int64_t ms);
+/* The task whose fiber this is; NULL: none. */
+struct task *task_current(void);
 
-void task_wake(struct task *t); /* a sleeping one goes on */
+/*
+ * On its own fiber: suspended until task_wake, at the latest until `until` (monotonic ns). Whoever
+ * waits for something asks again whether it has come, and call_goes_on (lua/call.h) whether its call
+ * has. PN_ENOMEM: it did not wait.
+ */
+int task_sleep(struct task *t, int64_t until);
+
+void task_park(
+    struct task *t); /* the same, with no end but task_wake, whatever its call's limits */
+
+void task_wake(struct task *t); /* a sleeping one goes on, in its turn; any other is left alone */
+
+/* Exclusive tasks of the share do not begin until that is lifted; they wait, as when one runs. */
+void scheduler_bar(struct scheduler *s, struct share *share, bool barred);
+
+/* An exclusive task runs, or waits to. */
+bool share_has_exclusive(const struct share *share);
 
 /* Runs everything to its end; for tasks that were told to end. */
 void scheduler_finish(struct scheduler *s);

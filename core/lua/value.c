@@ -1,7 +1,6 @@
 #include "lua/value.h"
 
-#include "lua/codec.h"
-#include "lua/state.h"
+#include "lua/decoder.h"
 
 #include <stdio.h>
 
@@ -184,6 +183,24 @@ struct text value_redacted(struct value_frame *f, struct text t)
     return (struct text){copy, redact(r, copy, t.len)};
 }
 
+enum value_type value_push_member(struct value_frame *f, int n, const char *name)
+{
+    lua_State *L = state(f);
+    luaL_checkstack(L, 4, "values");
+    if (lua_type(L, slot(n)) == LUA_TTABLE) {
+        lua_pushstring(L, name);
+        lua_rawget(L, slot(n));
+    } else {
+        lua_pushnil(L);
+    }
+    return value_type(f, value_count(f));
+}
+
+void value_pop(struct value_frame *f)
+{
+    lua_pop(state(f), 1);
+}
+
 void value_push_nil(struct value_frame *f)
 {
     luaL_checkstack(state(f), 4, "values");
@@ -214,6 +231,12 @@ void value_push_text(struct value_frame *f, struct text value)
     lua_pushlstring(state(f), value.data, value.len);
 }
 
+size_t value_text_max(struct value_frame *f)
+{
+    enum { AROUND = 64 }; /* what Lua adds to the bytes of a string */
+    return vm_of(state(f))->account.single - AROUND;
+}
+
 void value_push_table(struct value_frame *f, int items, int members)
 {
     luaL_checkstack(state(f), 4, "values");
@@ -238,6 +261,86 @@ void value_set_member(struct value_frame *f, struct text name)
 void value_set_item(struct value_frame *f, int64_t index)
 {
     lua_rawseti(state(f), -2, index);
+}
+
+static bool refuse_json(struct call *call, const struct json_reader *r, struct pn_error *err)
+{
+    const struct buffer *list = &call->offences->list;
+    if (json_reader_error(r, err) == 0)
+        pn_error_set(err, list->failed ? PN_ENOMEM : PN_EINVAL, "%.*s",
+                     (int)(list->len < 300 ? list->len : 300), list->len ? list->data : "");
+    contract_offences_clear(call->offences);
+    return false;
+}
+
+/* The buffer of an error's text serves as scratch: nothing is in it until the call has failed. */
+bool value_push_json(struct value_frame *f, struct text json, struct pn_error *err)
+{
+    struct call *call = value_call(f);
+    struct contract_path root = {NULL, {NULL, 0}, 0};
+    struct decoder d = {.L = state(f), .offences = call->offences};
+    int top = lua_gettop(d.L);
+    buffer_clear(call->message);
+    json_reader_init(&d.reader, json, call->message);
+    enum json_token token = json_reader_next(&d.reader);
+    bool good = token != JSON_ERROR && decode_value(&d, &codec_any, &root, token) &&
+                json_reader_next(&d.reader) == JSON_END && call->offences->count == 0;
+    if (!good)
+        lua_settop(d.L, top);
+    good = good || refuse_json(call, &d.reader, err);
+    buffer_clear(call->message);
+    return good;
+}
+
+bool value_write_json(struct value_frame *f, int n, struct buffer *out, struct pn_error *err)
+{
+    struct contract_offences *offences = value_call(f)->offences;
+    if (codec_encode(state(f), slot(n), &codec_any, out, offences))
+        return true;
+    pn_error_set(err, out->failed || offences->list.failed ? PN_ENOMEM : PN_EINVAL, "%.*s",
+                 (int)(offences->list.len < 300 ? offences->list.len : 300),
+                 offences->list.len ? offences->list.data : "");
+    contract_offences_clear(offences);
+    return false;
+}
+
+/* upvalue: the method */
+static int run_table_method(lua_State *L)
+{
+    const struct value_method *method = lua_touserdata(L, lua_upvalueindex(1));
+    if (lua_type(L, 1) != LUA_TTABLE)
+        return luaL_error(L, "call it with a colon: :%s(…)", method->name);
+    if (!vm_of(L)->current)
+        return luaL_error(L, ":%s is only there while a capability runs", method->name);
+    return method->run((struct value_frame *)L, NULL);
+}
+
+/* stack: table. Made once in a VM, and kept by the address of `methods`. */
+void value_set_methods(struct value_frame *f, const struct value_method *methods)
+{
+    lua_State *L = state(f);
+    luaL_checkstack(L, 8, "values");
+    if (lua_rawgetp(L, LUA_REGISTRYINDEX, methods) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_createtable(L, 0, 2); /* the metatable */
+        lua_createtable(L, 0, 2);
+        for (const struct value_method *m = methods; m->name; m++) {
+            lua_pushlightuserdata(L, (void *)(uintptr_t)m);
+            lua_pushcclosure(L, run_table_method, 1);
+            lua_setfield(L, -2, m->name);
+        }
+        lua_setfield(L, -2, "__index");
+        lua_pushboolean(L, 0);
+        lua_setfield(L, -2, "__metatable");
+        lua_pushvalue(L, -1);
+        lua_rawsetp(L, LUA_REGISTRYINDEX, methods);
+    }
+    lua_setmetatable(L, -2);
+}
+
+void value_go_on(struct value_frame *f)
+{
+    budget_point(state(f));
 }
 
 /* upvalues: iterator, tag */

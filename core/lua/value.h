@@ -9,8 +9,7 @@
 #ifndef PINION_LUA_VALUE_H
 #define PINION_LUA_VALUE_H
 
-#include "base/error.h"
-#include "base/text.h"
+#include "base/buffer.h"
 
 struct value_frame;
 struct call;
@@ -62,6 +61,10 @@ int64_t value_need_member_integer(struct value_frame *f, int n, const char *name
  */
 bool value_next(struct value_frame *f, int n, bool *again);
 
+/* The member of table `n` (0: the object a method was called on), as argument `value_count + 1`. */
+enum value_type value_push_member(struct value_frame *f, int n, const char *name);
+void value_pop(struct value_frame *f);
+
 /*
  * Memory of the plugin's own account, which may be raised across: valid until the method returns.
  * Pushes a value to hold it; push results behind it.
@@ -79,6 +82,25 @@ void value_push_array(struct value_frame *f, int items); /* stays a JSON array w
 /* Pop the value on top and put it into the table below it. */
 void value_set_member(struct value_frame *f, struct text name);
 void value_set_item(struct value_frame *f, int64_t index); /* from 1 */
+
+/* Bytes that one text may have: a larger one would end the call. */
+size_t value_text_max(struct value_frame *f);
+
+/*
+ * JSON text as a value, exact integers and all, and a value as JSON text. False: *err says why, and
+ * nothing was pushed, or what was appended is to be thrown away. PN_EINVAL, PN_ENOMEM.
+ */
+bool value_push_json(struct value_frame *f, struct text json, struct pn_error *err);
+bool value_write_json(struct value_frame *f, int n, struct buffer *out, struct pn_error *err);
+
+/*
+ * The table on top gets methods, whose argument 0 is the table; `methods` must outlive the VM. They
+ * are there while a capability runs.
+ */
+void value_set_methods(struct value_frame *f, const struct value_method *methods);
+
+/* After a method slept: raises when the call has ended meanwhile. */
+void value_go_on(struct value_frame *f);
 
 /*
  * Pushes a function for Lua's `for`: each step calls `run` with the object's instance; value_tag

@@ -194,6 +194,27 @@ void vm_free(struct vm *vm)
     free(vm);
 }
 
+static bool find_nothing(void *user, struct text path, struct text *content)
+{
+    (void)user;
+    (void)path;
+    (void)content;
+    return false;
+}
+
+void vm_warm(void)
+{
+    enum { ROOM = 1024 * 1024 };
+    struct vm *vm;
+    struct vm_source source = {.plugin = "host", .find = find_nothing};
+    if (vm_new(&vm, &source, ROOM, NULL) != 0)
+        return;
+    lua_getglobal(vm->main, "require");
+    lua_pushliteral(vm->main, "pinion");
+    lua_pcall(vm->main, 1, 0, 0);
+    vm_free(vm);
+}
+
 size_t vm_memory(const struct vm *vm)
 {
     return vm->account.used;

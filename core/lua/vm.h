@@ -57,6 +57,12 @@ int vm_bind_secret(struct vm *vm, struct text name, struct text value, struct pn
 int vm_bind_config(struct vm *vm, const struct contract_type *type, struct text json,
                    struct pn_error *err);
 
+/*
+ * Compiles what ships with the host and all VMs of a process share. A process whose children make VMs
+ * does this before it forks, so that not each of them has to. What fails is done by who needs it.
+ */
+void vm_warm(void);
+
 size_t vm_memory(const struct vm *vm); /* bytes in use */
 void vm_set_memory_limit(struct vm *vm, size_t bytes);
 

@@ -57,6 +57,17 @@ void answer_problem(struct buffer *body, int status, const char *code, struct te
     write_problem(body, &p, out);
 }
 
+void answer_lost(const struct call *call, const struct pn_error *failure, bool show_internals,
+                 struct buffer *body, struct answer *out)
+{
+    bool full = failure->code == PN_EFULL;
+    const char *detail = show_internals ? failure->message
+                         : full         ? "there is no room to store this"
+                                        : "it was not stored: a write to the database failed";
+    answer_problem(body, full ? 507 : 503, full ? "storage_full" : "retry", text_of(detail),
+                   call->capability->address, call->origin, out);
+}
+
 static void log_failure(const struct reply *r, const char *what)
 {
     struct text message = {buffer_text(r->call->message).data,
@@ -92,6 +103,7 @@ static void answer_error(struct reply *r)
         {PN_EBUSY, 503, "retry", "what the call needs is busy"},
         {PN_ETIMEOUT, 504, "deadline", "the call took too long"},
         {PN_ENOTFOUND, 503, "retry", "the database is not ready yet"},
+        {PN_EIO, 503, "retry", "the database cannot be read or written now"},
     };
     struct problem p;
     int status = 500;

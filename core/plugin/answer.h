@@ -20,6 +20,13 @@ struct answer {
 void answer_call(struct call *call, bool show_internals, struct buffer *body, struct answer *out);
 
 /*
+ * Of a call that has run, but whose group was not committed: nothing of it was kept. 507
+ * `storage_full` (PN_EFULL) or 503 `retry`.
+ */
+void answer_lost(const struct call *call, const struct pn_error *failure, bool show_internals,
+                 struct buffer *body, struct answer *out);
+
+/*
  * A problem without a call: { code, detail, trace_id }. `capability` and `generation` may be empty.
  */
 void answer_problem(struct buffer *body, int status, const char *code, struct text detail,

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "binding/outgoing.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -172,14 +173,23 @@ static const struct plugin_settings *settings_of(const struct catalogue *c)
     return c->options.settings ? c->options.settings : &none;
 }
 
+static int grant(const struct catalogue *c, struct generation *g, struct pn_error *err)
+{
+    if (!plugin_needs(&g->definition, TEXT("http")))
+        return 0;
+    if (!c->options.outgoing)
+        return pn_error_set(err, PN_EDENIED,
+                            "'%s' needs http, and this host calls nobody (http.outgoing in its "
+                            "configuration, or libcurl is missing: see the log)",
+                            g->definition.name.data);
+    return grant_new(&g->scope.grant, c->options.outgoing, &g->definition, err);
+}
+
 static int load(struct catalogue *c, struct plugin *p, const struct generation_spec *spec,
                 struct generation **out, struct pn_error *err)
 {
-    struct bundle bundle;
     struct generation *g;
-    int rc = bundle_open(&bundle, c->options.bundles_directory, spec->hash, err);
-    if (rc == 0)
-        rc = generation_load(&g, spec, &bundle, err);
+    int rc = generation_open(&g, spec, c->options.bundles_directory, err);
     if (rc != 0)
         return rc;
     if (!text_equal(g->definition.name, text_of(spec->plugin)))
@@ -189,6 +199,8 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
         rc = open_store(c, p, err);
     if (rc == 0)
         rc = generation_equip(g, settings_of(c), err);
+    if (rc == 0)
+        rc = grant(c, g, err);
     g->scope.store = p->store;
     g->scope.hasher = c->options.hasher;
     if (rc == 0)

@@ -14,6 +14,7 @@
 #include "http/router.h"
 #include "lua/scheduler.h"
 #include "plugin/generation.h"
+#include "plugin/hold.h"
 
 struct plugin {
     char name[PLUGIN_NAME_SIZE];
@@ -26,6 +27,7 @@ struct plugin {
     bool is_home;                /* … is this one */
     bool quarantined;            /* what serves, or would, is not to be called */
     struct share share;          /* of the worker's time */
+    struct hold hold;            /* its commands' answers, at home */
     bool touched;                /* may hold a snapshot; in the catalogue's list of such */
     struct plugin *next_touched;
 };
@@ -44,6 +46,7 @@ struct forward_target {
 };
 
 struct catalogue;
+struct outgoing;
 
 enum catalogue_judgement { CATALOGUE_GOOD, CATALOGUE_NO_CALLS, CATALOGUE_NO_LOADING };
 
@@ -52,6 +55,7 @@ struct catalogue_options {
     struct hasher *hasher;                               /* borrowed; NULL: none */
     const struct plugin_settings *settings;              /* borrowed; NULL: none */
     int process, process_count; /* this worker, of how many: decides whose home it is */
+    struct outgoing *outgoing;  /* for plugins that need "http"; NULL: such are refused */
     void *user;
     /* Whether a release may be loaded, and called. NULL: all may. */
     enum catalogue_judgement (*judge)(void *user, const struct generation_spec *spec);

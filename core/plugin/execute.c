@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "lua/scheduler.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 enum { KEEP_BYTES = 1024 * 1024, IDLE_MAX = 64 };
@@ -10,6 +11,7 @@ enum { KEEP_BYTES = 1024 * 1024, IDLE_MAX = 64 };
 /* One call. It outlives the frame that asked for it. */
 struct running {
     struct task task; /* first */
+    struct held held;
     struct executor *executor;
     struct running *next, *previous; /* in the executor's list */
     struct plugin *plugin;
@@ -30,7 +32,7 @@ int executor_init(struct executor *e, struct loop *loop, struct catalogue *catal
     *e = (struct executor){.loop = loop, .catalogue = catalogue};
     buffer_init(&e->problem);
     e->scheduler = scheduler_new(loop);
-    return e->scheduler ? 0 : PN_ENOMEM;
+    return e->scheduler ? holds_init(&e->holds, loop, e->scheduler) : PN_ENOMEM;
 }
 
 static struct running *running_new(void)
@@ -170,7 +172,7 @@ static bool copy_request(struct running *r, const struct execution *x)
     return true;
 }
 
-/* What the bindings could not make durable must not be answered as done. */
+/* What the bindings could not keep must not be answered as done. */
 static void finish_bindings(struct running *r)
 {
     struct pn_error err;
@@ -197,7 +199,6 @@ static void run(struct task *t)
     witness_call(r->executor->witness, g, r->call.capability, r->call.deadline);
     catalogue_touch(r->executor->catalogue, r->plugin);
     bindings_begin(&r->bindings, &g->scope);
-    r->bindings.task = t;
     call_run(g->vm, &r->call);
     finish_bindings(r);
     if (r->call.outcome != CALL_BAD_JSON && r->call.outcome != CALL_BAD_INPUT)
@@ -223,16 +224,44 @@ static void resume(struct task *t)
     bindings_resume(&r->bindings);
 }
 
-static void ended(struct task *t)
+static void tell(struct running *r)
 {
-    struct running *r = (struct running *)t;
     struct executor *e = r->executor;
     struct generation *g = r->generation;
-    witness_clear(e->witness);
     if (r->done)
         r->done(r->user, r->id, &r->answer, &r->origin);
     give(e, r);
     generation_unref(g);
+}
+
+static void settled(struct held *held, const struct pn_error *failure)
+{
+    struct running *r = (struct running *)(void *)((char *)held - offsetof(struct running, held));
+    if (failure) {
+        r->generation->errors++;
+        answer_lost(&r->call, failure, r->executor->show_internals, &r->body, &r->answer);
+    }
+    tell(r);
+}
+
+/*
+ * A command that has read or written is told with its group, whatever became of itself: it may have
+ * seen what others wrote. One that met the end of its whole group knows its own part in it.
+ */
+static void ended(struct task *t)
+{
+    struct running *r = (struct running *)t;
+    struct plugin *p = r->plugin;
+    witness_clear(r->executor->witness);
+    if (!t->exclusive || !p->store) {
+        tell(r);
+        return;
+    }
+    bool held = r->bindings.grouped && !group_is_lost(p->store);
+    r->held.settled = settled;
+    hold_command(&r->executor->holds, &p->hold, p->store, &p->share, held ? &r->held : NULL);
+    if (!held)
+        tell(r);
 }
 
 static void refuse(struct executor *e, const struct execution *x, const char *code,
@@ -308,8 +337,13 @@ void executor_release(struct executor *e)
         call_cancel(&r->call);
         task_wake(&r->task);
     }
-    if (e->scheduler)
+    while (e->scheduler && e->calls) {
         scheduler_finish(e->scheduler);
+        holds_flush(&e->holds);
+    }
+    if (e->scheduler)
+        scheduler_finish(e->scheduler); /* what is not a call */
+    holds_release(&e->holds);
     while (e->idle) {
         struct running *next = e->idle->next;
         running_free(e->idle);

@@ -2,16 +2,16 @@
  * Execute: calls of capabilities on generations, from their input to the body of their answer.
  *
  * A call runs as a task of the scheduler, on the share of its plugin; commands of one plugin
- * exclude each other. It takes a reference on its generation, ends what its bindings began (a
- * command's transaction is committed before the answer is given), and turns every outcome into a
+ * exclude each other. It takes a reference on its generation, ends what its bindings began, and turns every outcome into a
  * status and a body: the output's JSON or a problem (RFC 9457). Whoever asked, over HTTP or from
- * another worker, gets the same answer.
+ * another worker, gets the same answer; that of a command is held until it is durable.
  */
 #ifndef PINION_PLUGIN_EXECUTE_H
 #define PINION_PLUGIN_EXECUTE_H
 
 #include "plugin/answer.h"
 #include "plugin/catalogue.h"
+#include "plugin/hold.h"
 #include "plugin/witness.h"
 
 struct running;
@@ -26,6 +26,7 @@ struct executor {
     struct loop *loop;
     struct scheduler *scheduler;
     struct catalogue *catalogue;
+    struct holds holds;      /* its threads: to be set before the first call, or NULL */
     struct witness *witness; /* what runs now, for whoever finds this process dead; NULL: nobody */
     struct buffer problem;   /* of execute_problem */
     struct running *calls;   /* begun or waiting */
@@ -35,7 +36,7 @@ struct executor {
 };
 
 int executor_init(struct executor *e, struct loop *loop, struct catalogue *catalogue);
-/* Ends what still runs; nobody is told any more. */
+/* Ends what still runs, and commits what has ended; nobody is told any more. */
 void executor_release(struct executor *e);
 
 /* Tells the answer, once: from inside execute, or later from the loop. */

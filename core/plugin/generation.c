@@ -1,5 +1,7 @@
 #include "plugin/generation.h"
 
+#include "binding/outgoing.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@ static bool find_module(void *user, struct text path, struct text *content)
 static void close_generation(struct generation *g)
 {
     vm_free(g->vm);
+    grant_free(g->scope.grant);
     tally_release(&g->tally);
     arena_release(&g->definition.arena);
     bundle_close(&g->bundle);
@@ -67,6 +70,14 @@ int generation_load(struct generation **out, const struct generation_spec *spec,
                     struct bundle *bundle, struct pn_error *err)
 {
     return generation_load_telling(out, spec, bundle, NULL, NULL, err);
+}
+
+int generation_open(struct generation **out, const struct generation_spec *spec,
+                    const char *bundles_directory, struct pn_error *err)
+{
+    struct bundle bundle;
+    int rc = bundle_open(&bundle, bundles_directory, spec->hash, err);
+    return rc == 0 ? generation_load(out, spec, &bundle, err) : rc;
 }
 
 int generation_load_telling(struct generation **out, const struct generation_spec *spec,

@@ -45,8 +45,12 @@ struct generation {
 int generation_load(struct generation **out, const struct generation_spec *spec,
                     struct bundle *bundle, struct pn_error *err);
 
+/* The same of a bundle that is stored in that directory (bundle_open). */
+int generation_open(struct generation **out, const struct generation_spec *spec,
+                    const char *bundles_directory, struct pn_error *err);
+
 /*
- * The same for whoever looks for mistakes: `mistake` is told the first one of each capability that is
+ * The same as generation_load for whoever looks for mistakes: `mistake` is told the first one of each capability that is
  * declared wrongly.
  */
 int generation_load_telling(struct generation **out, const struct generation_spec *spec,

@@ -66,6 +66,7 @@ int deployer_new(struct deployer **out, struct loop *loop, const struct deployer
         deployer_free(d);
         return rc;
     }
+    vm_warm(); /* each verification forks from here */
     *out = d;
     return 0;
 }

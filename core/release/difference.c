@@ -2,14 +2,6 @@
 
 #include <stdio.h>
 
-static int load(struct generation **out, const char *directory, const struct generation_spec *spec,
-                struct pn_error *err)
-{
-    struct bundle bundle;
-    int rc = bundle_open(&bundle, directory, spec->hash, err);
-    return rc == 0 ? generation_load(out, spec, &bundle, err) : rc;
-}
-
 static int compare(struct difference *out, const struct usage *usage,
                    const struct plugin_definition *old, const struct plugin_definition *new,
                    struct pn_error *err)
@@ -37,7 +29,7 @@ int difference_find(struct difference *out, const char *bundles_directory,
     struct generation *g;
     struct pn_error why;
     *out = (struct difference){.unknown = false};
-    int rc = load(&g, bundles_directory, old, &why);
+    int rc = generation_open(&g, old, bundles_directory, &why);
     if (rc != 0) {
         /* It was accepted by another host, or its bundle is lost: no reason to refuse the next. */
         out->unknown = true;

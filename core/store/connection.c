@@ -62,9 +62,9 @@ static bool goes_on(void)
 static int check_progress(void *connection)
 {
     const struct connection *c = connection;
-    int64_t deadline = c->store->deadline;
-    if (c->mode == MODE_HOST)
+    if (c->mode == MODE_HOST) /* perhaps in another thread */
         return 0;
+    int64_t deadline = c->store->deadline;
     if (pace && !goes_on())
         return 1;
     return deadline && clock_monotonic() > deadline;
@@ -138,7 +138,6 @@ static int exec_number(struct connection *c, const char *format, int64_t value)
     return sqlite_connection_exec(c, sql);
 }
 
-/* The answer of a pragma that yields one text, in `out`. */
 static int ask(struct connection *c, const char *sql, char *out, size_t size)
 {
     sqlite3_stmt *statement;
@@ -150,6 +149,29 @@ static int ask(struct connection *c, const char *sql, char *out, size_t size)
     snprintf(out, size, "%s", text ? (const char *)text : "");
     sqlite3_finalize(statement);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int sqlite_connection_ask(struct connection *c, const char *sql, char *out, size_t size)
+{
+    enum mode before = c->mode;
+    c->mode = MODE_HOST;
+    int rc = ask(c, sql, out, size);
+    c->mode = before;
+    return rc;
+}
+
+static int is_over(void *deadline)
+{
+    return clock_monotonic() > *(const int64_t *)deadline;
+}
+
+int sqlite_connection_ask_until(struct connection *c, const char *sql, int64_t deadline, char *out,
+                                size_t size)
+{
+    sqlite3_progress_handler(c->db, PROGRESS_STEPS, is_over, &deadline);
+    int rc = sqlite_connection_ask(c, sql, out, size);
+    sqlite3_progress_handler(c->db, PROGRESS_STEPS, check_progress, c);
+    return rc;
 }
 
 static int set_common(struct connection *c)
@@ -179,6 +201,25 @@ static int set_size(struct connection *c)
                        (c->store->limits.size_bytes + size - 1) / size);
 }
 
+/* After each commit. A log that has become shorter began anew. */
+static int note_log(void *connection, sqlite3 *db, const char *name, int pages)
+{
+    struct connection *c = connection;
+    (void)db;
+    (void)name;
+    if (pages < c->log_pages)
+        c->checkpoint_at = c->store->limits.checkpoint_pages;
+    c->log_pages = pages;
+    return SQLITE_OK;
+}
+
+/* Instead of SQLite's own checkpoints, which would run inside a commit. */
+static void watch_log(struct connection *c)
+{
+    c->checkpoint_at = c->store->limits.checkpoint_pages;
+    sqlite3_wal_hook(c->db, note_log, c);
+}
+
 static int set_up_writer(struct connection *c, struct pn_error *err)
 {
     char mode[32] = "";
@@ -190,8 +231,7 @@ static int set_up_writer(struct connection *c, struct pn_error *err)
                             c->store->path);
     if (rc == SQLITE_OK)
         rc = sqlite_connection_exec(c, "pragma synchronous=full");
-    if (rc == SQLITE_OK)
-        rc = exec_number(c, "pragma wal_autocheckpoint=%lld", c->store->limits.checkpoint_pages);
+    watch_log(c);
     if (rc == SQLITE_OK)
         rc = exec_number(c, "pragma journal_size_limit=%lld", LOG_KEPT);
     if (rc == SQLITE_OK)
@@ -223,8 +263,12 @@ static int prepare_own(struct connection *c)
         {c->writer ? "begin immediate" : "begin", &c->begin},
         {"commit", &c->commit},
         {"rollback", &c->rollback},
+        {"savepoint command", &c->savepoint},
+        {"rollback to command", &c->undo},
+        {"release command", &c->release},
     };
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+    size_t count = sizeof own / sizeof *own - (c->writer ? 0 : 3);
+    for (size_t i = 0; i < count; i++) {
         int rc =
             sqlite3_prepare_v3(c->db, own[i].sql, -1, SQLITE_PREPARE_PERSISTENT, own[i].out, NULL);
         if (rc != SQLITE_OK)
@@ -319,6 +363,9 @@ void sqlite_connection_close(struct connection *c)
     sqlite3_finalize(c->begin);
     sqlite3_finalize(c->commit);
     sqlite3_finalize(c->rollback);
+    sqlite3_finalize(c->savepoint);
+    sqlite3_finalize(c->undo);
+    sqlite3_finalize(c->release);
     sqlite3_close(c->db);
     free(c);
 }

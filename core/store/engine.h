@@ -49,10 +49,32 @@ struct connection {
     char denial[200]; /* why the authorizer refused, or "" */
     struct cache cache;
     sqlite3_stmt *begin, *commit, *rollback;
-    bool snapshot;           /* a reader's: BEGIN was run */
+    sqlite3_stmt *savepoint, *undo, *release; /* a writer's */
+    int log_pages;                            /* a writer's: in the log after the last commit */
+    int checkpoint_at;                        /* log_pages that make a checkpoint due */
+    bool snapshot;                            /* a reader's: BEGIN was run */
     int pins, active;        /* holders of the snapshot: suspended calls, statements in use */
     bool busy;               /* inside SQLite, perhaps suspended there */
     struct connection *next; /* in the store's list of readers */
+};
+
+enum group_phase {
+    GROUP_NONE,
+    GROUP_OPEN,
+    GROUP_AWAY,    /* the writer is in the hands of another thread, or about to be */
+    GROUP_SUSPECT, /* the disk failed: nothing is written until repair says that it may be */
+};
+
+struct group {
+    enum group_phase phase;
+    unsigned members;         /* commands that began */
+    bool writes;              /* the command that runs; as far as it came */
+    bool wrote;               /* one that is kept */
+    bool spilled;             /* its pages do not fit in the cache any more */
+    int64_t began;            /* monotonic ns */
+    struct pn_error lost;     /* code != 0: why all of it was rolled back */
+    int rc;                   /* SQLite's: what the commit, the checkpoint or the repair gave */
+    struct connection *fresh; /* opened by a repair, in place of the writer; or NULL */
 };
 
 struct store {
@@ -60,14 +82,15 @@ struct store {
     enum store_role role;
     struct store_limits limits;
     int64_t deadline;
-    enum store_fault fault;
+    _Atomic enum store_fault fault; /* a repair in another thread may touch it */
     struct connection *writer;
     struct connection *readers; /* all of them */
     int reader_count;
     struct connection *current; /* the reader of this tick, or NULL */
     struct connection *last;    /* the reader of the last read, or NULL */
     struct connection *chosen;  /* by store_snapshot_use, or NULL */
-    bool transaction;
+    bool transaction;           /* one is open, or a command is inside of the group's */
+    struct group group;
     struct heap_account *heap; /* of all its connections */
     struct pn_error doom;      /* code != 0: why the open transaction cannot be committed */
 };
@@ -79,12 +102,21 @@ void sqlite_connection_close(struct connection *c);
 /* Runs a statement of the host's own that yields no rows; SQLite's code. */
 int sqlite_connection_run(struct connection *c, sqlite3_stmt *statement);
 int sqlite_connection_exec(struct connection *c, const char *sql);
+/* The answer of a pragma that yields one text, in `out`. */
+int sqlite_connection_ask(struct connection *c, const char *sql, char *out, size_t size);
+/* The same, given up with SQLITE_INTERRUPT once clock_monotonic() is past `deadline`. */
+int sqlite_connection_ask_until(struct connection *c, const char *sql, int64_t deadline, char *out,
+                                size_t size);
 
 /* Around everything that compiles or runs a plugin's SQL. */
 struct heap_account *sqlite_connection_enter(struct connection *c);
 void sqlite_connection_leave(struct connection *c, struct heap_account *before);
 
 /* store.c */
+static inline void store_set_fault(struct store *s, enum store_fault fault)
+{
+    atomic_store_explicit(&s->fault, fault, memory_order_relaxed);
+}
 /* The reader for the next read, its snapshot opened. */
 int store_reader(struct store *s, struct connection **out, struct pn_error *err);
 /* A reader lost a holder. */

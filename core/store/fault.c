@@ -125,7 +125,7 @@ int fault_report(struct connection *c, int rc, struct text sql, struct pn_error 
 {
     const char *message = message_of(c, rc);
     int code = was_denied(c, rc) ? PN_EDENIED : fault_code(rc);
-    c->store->fault = kind_of(rc, message);
+    store_set_fault(c->store, kind_of(rc, message));
     if (sql.len == 0)
         return pn_error_set(err, code, "%s: %s", c->store->path, message);
     char excerpt[EXCERPT_SIZE];

@@ -8,45 +8,44 @@ struct block {
     struct heap_account *account;
 };
 
-static struct heap_account *current;
+static _Thread_local struct heap_account *current;
 
 static bool take(struct heap_account *a, size_t more)
 {
     if (!a)
         return true;
-    if (more > a->limit || a->used > a->limit - more) {
-        a->refused = true;
-        return false;
-    }
-    a->used += more;
-    if (a->used > a->peak)
-        a->peak = a->used;
+    size_t used = atomic_load_explicit(&a->used, memory_order_relaxed);
+    do {
+        if (more > a->limit || used > a->limit - more + 1) {
+            atomic_store_explicit(&a->refused, true, memory_order_relaxed);
+            return false;
+        }
+    } while (!atomic_compare_exchange_weak_explicit(&a->used, &used, used + more,
+                                                    memory_order_relaxed, memory_order_relaxed));
+    if (used + more > atomic_load_explicit(&a->peak, memory_order_relaxed))
+        atomic_store_explicit(&a->peak, used + more, memory_order_relaxed);
     return true;
 }
 
 static void give(struct heap_account *a, size_t size)
 {
-    if (!a)
-        return;
-    a->used -= size;
-    if (a->closed && a->used == 0)
+    if (a && atomic_fetch_sub_explicit(&a->used, size, memory_order_acq_rel) == size)
         free(a);
 }
 
 struct heap_account *heap_account_new(size_t limit)
 {
     struct heap_account *a = calloc(1, sizeof *a);
-    if (a)
-        a->limit = limit;
+    if (!a)
+        return NULL;
+    a->limit = limit;
+    atomic_init(&a->used, 1);
     return a;
 }
 
 void heap_account_close(struct heap_account *a)
 {
-    if (!a)
-        return;
-    a->closed = true;
-    give(a, 0);
+    give(a, 1);
 }
 
 static void *heap_malloc(int wanted)

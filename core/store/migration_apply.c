@@ -150,7 +150,7 @@ static int check_foreign_keys(struct connection *c, struct pn_error *err)
             err, PN_ESTORE, "row %lld of '%s' refers to a row of '%s' that is not there",
             (long long)sqlite3_column_int64(query, 1), (const char *)sqlite3_column_text(query, 0),
             (const char *)sqlite3_column_text(query, 2));
-        c->store->fault = STORE_FAULT_FOREIGN_KEY;
+        store_set_fault(c->store, STORE_FAULT_FOREIGN_KEY);
     } else if (rc != SQLITE_DONE) {
         status = fault_report(c, rc, text_of(sql), err);
     }
@@ -218,7 +218,7 @@ int migrations_apply(struct store *s, const struct migration *list, size_t n, in
         *applied = 0;
     if (!s->writer)
         return pn_error_set(err, PN_EDENIED, "%s: only its home worker writes", s->path);
-    if (s->writer->busy || s->transaction)
+    if (s->group.phase != GROUP_NONE || s->writer->busy || s->transaction)
         return pn_error_set(err, PN_EBUSY, "%s: a command writes now", s->path);
     int status = migrations_state(s, list, n, &state, err);
     if (status || state.pending == 0)

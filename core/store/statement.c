@@ -201,7 +201,7 @@ static int prepare_new(struct connection *c, struct text sql, struct statement *
     st->connection = c;
     int status = compile(c, st, err);
     if (status) {
-        c->store->fault = STORE_FAULT_OTHER;
+        store_set_fault(c->store, STORE_FAULT_OTHER);
         statement_free(st);
         return status;
     }
@@ -227,7 +227,7 @@ int store_prepare(struct store *s, enum store_access access, struct text sql,
                   struct statement **out, struct pn_error *err)
 {
     struct connection *c;
-    s->fault = STORE_FAULT_NONE;
+    store_set_fault(s, STORE_FAULT_NONE);
     int status = choose_connection(s, access, &c, err);
     if (status)
         return status;
@@ -342,6 +342,8 @@ int statement_step(struct statement *st, struct pn_error *err)
     if (status)
         return status;
     c->denial[0] = 0;
+    if (!st->read_only)
+        c->store->group.writes = true;
     struct heap_account *before = sqlite_connection_enter(st->connection);
     int rc = sqlite3_step(st->handle);
     sqlite_connection_leave(st->connection, before);

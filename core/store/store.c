@@ -7,6 +7,7 @@
  */
 #include "store/store.h"
 
+#include "store/checkpoint.h"
 #include "store/engine.h"
 
 #include <stdlib.h>
@@ -67,6 +68,7 @@ void store_close(struct store *s)
         s->readers = next;
     }
     /* Last, as only the writer folds the log into the file when nobody else has it open. */
+    sqlite_connection_close(s->group.fresh);
     sqlite_connection_close(s->writer);
     heap_account_close(s->heap);
     free(s->path);
@@ -75,9 +77,9 @@ void store_close(struct store *s)
 
 size_t store_given_back(struct store *s)
 {
-    size_t bytes = s->heap->peak - s->heap->used;
-    s->heap->peak = s->heap->used;
-    return bytes;
+    size_t used = s->heap->used, peak = s->heap->peak;
+    s->heap->peak = used;
+    return peak > used ? peak - used : 0;
 }
 
 const char *store_path(const struct store *s)
@@ -102,11 +104,13 @@ bool store_in_transaction(const struct store *s)
 
 int store_begin(struct store *s, struct pn_error *err)
 {
-    s->fault = STORE_FAULT_NONE;
+    store_set_fault(s, STORE_FAULT_NONE);
     if (!s->writer)
         return pn_error_set(err, PN_EDENIED, "%s: only its home worker writes", s->path);
     if (s->transaction)
         return pn_error_set(err, PN_EINVAL, "%s: a transaction is open already", s->path);
+    if (s->group.phase != GROUP_NONE)
+        return pn_error_set(err, PN_EBUSY, "%s: a command writes now", s->path);
     int rc = sqlite_connection_run(s->writer, s->writer->begin);
     if (rc != SQLITE_OK)
         return fault_report(s->writer, rc, TEXT("begin"), err);
@@ -133,14 +137,22 @@ int store_check_transaction(struct store *s, struct pn_error *err)
     return 0;
 }
 
+static void checkpoint_if_due(struct store *s)
+{
+    if (store_checkpoint_is_due(s))
+        store_checkpoint(s); /* what fails is tried again after the next commit */
+}
+
 int store_commit(struct store *s, struct pn_error *err)
 {
+    if (s->group.phase != GROUP_NONE)
+        return pn_error_set(err, PN_EINVAL, "%s: a command commits with its group", s->path);
     int status = store_check_transaction(s, err);
     if (status) {
         store_rollback(s);
         return status;
     }
-    s->fault = STORE_FAULT_NONE;
+    store_set_fault(s, STORE_FAULT_NONE);
     int rc = sqlite_connection_run(s->writer, s->writer->commit);
     if (rc != SQLITE_OK) {
         status = fault_report(s->writer, rc, TEXT("commit"), err);
@@ -148,16 +160,18 @@ int store_commit(struct store *s, struct pn_error *err)
         return status;
     }
     s->transaction = false;
+    checkpoint_if_due(s);
     store_snapshot_end(s);
     return 0;
 }
 
 void store_rollback(struct store *s)
 {
-    if (!s->transaction)
+    if (!s->transaction && s->group.phase != GROUP_OPEN)
         return;
     s->transaction = false;
     s->doom.code = 0;
+    s->group = (struct group){.phase = GROUP_NONE};
     if (!sqlite3_get_autocommit(s->writer->db))
         sqlite_connection_run(s->writer, s->writer->rollback);
 }

@@ -21,6 +21,11 @@ export interface PinionOptions {
   timeoutMs?: number;
   /** How often a call may be tried again, where that is safe; 2 when not given. */
   retries?: number;
+  /**
+   * Who calls, such as "web-shop": before a change that would break callers, the plugin's team is told
+   * how much each of them uses what would change.
+   */
+  caller?: string;
   /** Sent with every call. */
   headers?: { readonly [name: string]: string };
   /** What else is given to fetch, such as { credentials: "include" }. */
@@ -514,6 +519,7 @@ class Caller {
   private request(body: string, options: CallOptions, call: Call): RequestInit {
     const headers: { [name: string]: string } = {
       ...this.options.headers, ...options.headers, "Content-Type": "application/json" };
+    if (this.options.caller !== undefined) headers["Pinion-Caller"] = this.options.caller;
     if (options.idempotencyKey !== undefined) headers["Idempotency-Key"] = options.idempotencyKey;
     return { ...this.options.init, method: "POST", body, headers, signal: call.controller.signal };
   }

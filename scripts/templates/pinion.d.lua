@@ -33,7 +33,7 @@ function pinion.array(list) end
 ---@field layer "record"|"differentiation"|"innovation"
 ---@field owner? string
 ---@field summary? string
----@field needs? ("db"|string)[] "db", "secret api_key"
+---@field needs? string[] "db", "http https://erp.example.com", "secret api_key"
 ---@field config? pinion.AnyType what the host's file has for this plugin
 ---@field limits? pinion.Limits
 
@@ -63,7 +63,7 @@ function Plugin:query(name) end
 ---@return fun(capability: pinion.Capability): pinion.Plugin
 function Plugin:command(name) end
 
----What may do as a query does.
+---What may call the world: ctx.http. Reads ctx.db as a query does.
 ---@param name string
 ---@return fun(capability: pinion.Capability): pinion.Plugin
 function Plugin:action(name) end
@@ -187,6 +187,98 @@ function Ctx:fail(code, details) end
 ---Of a plugin with needs = { "db" }.
 ---@class pinion.CtxDb: pinion.Ctx
 ---@field db pinion.Db
+
+---Of an action of a plugin with needs = { "http https://…" }.
+---@class pinion.CtxHttp: pinion.Ctx
+---@field http pinion.Http
+
+---@class pinion.HttpOptions
+---@field headers? table<string, string|number|boolean>
+---@field query? table<string, string|number|boolean> parameters added to the URL
+---@field json? any the body, as JSON
+---@field body? string the body, as it is
+---@field timeout_ms? integer 10000; of each attempt, and never longer than the call has left
+---@field retries? integer 0; 5 at most, of what may be sent twice
+---@field redirects? integer 0; 10 at most, to origins that the needs name
+---@field max_bytes? integer 1048576; of the answer's body
+
+---@class pinion.HttpRequest: pinion.HttpOptions
+---@field url string
+---@field method? string "GET"
+
+---@class pinion.HttpResponse
+---@field status integer
+---@field headers table<string, string> names in lower case
+---@field body string
+local HttpResponse = {}
+
+---The body as a value; nil and an error where it is no JSON.
+---@return any
+---@return pinion.HttpError?
+function HttpResponse:json() end
+
+---@alias pinion.HttpErrorCode
+---| "timeout"
+---| "refused"
+---| "dns"
+---| "tls"
+---| "denied"
+---| "too_large"
+---| "closed"
+---| "garbled"
+---| "circuit_open"
+---| "too_many"
+---| "internal"
+---| "json"
+
+---@class pinion.HttpError
+---@field code pinion.HttpErrorCode
+---@field message string names the origin and the reason
+---@field attempts? integer
+
+---@class pinion.Http
+local Http = {}
+
+---@param url string
+---@param options? pinion.HttpOptions
+---@return pinion.HttpResponse?
+---@return pinion.HttpError?
+function Http:get(url, options) end
+
+---@param url string
+---@param options? pinion.HttpOptions
+---@return pinion.HttpResponse?
+---@return pinion.HttpError?
+function Http:head(url, options) end
+
+---@param url string
+---@param options? pinion.HttpOptions
+---@return pinion.HttpResponse?
+---@return pinion.HttpError?
+function Http:post(url, options) end
+
+---@param url string
+---@param options? pinion.HttpOptions
+---@return pinion.HttpResponse?
+---@return pinion.HttpError?
+function Http:put(url, options) end
+
+---@param url string
+---@param options? pinion.HttpOptions
+---@return pinion.HttpResponse?
+---@return pinion.HttpError?
+function Http:patch(url, options) end
+
+---@param url string
+---@param options? pinion.HttpOptions
+---@return pinion.HttpResponse?
+---@return pinion.HttpError?
+function Http:delete(url, options) end
+
+---@param request pinion.HttpRequest
+---@return pinion.HttpResponse?
+---@return pinion.HttpError?
+function Http:request(request) end
 
 ---@class pinion.Request
 ---@field method string

@@ -15,7 +15,7 @@ import e2e_plugins
 import pytest
 
 PROTECTIONS = ["user", "descriptors", "limits", "no_dump", "capabilities", "no_new_privs",
-               "landlock", "seccomp"]
+               "landlock", "seccomp", "network"]
 EVERYWHERE = ["descriptors", "limits", "capabilities", "no_new_privs"]
 IS_ROOT = os.geteuid() == 0
 NOBODY = "nobody"

@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct input in = {data, data + size};
     struct pn_error err = {.code = 0};
-    struct vm_source where = {"fuzz", NULL, find};
+    struct vm_source where = {.plugin = "fuzz", .find = find};
     struct plugin_definition definition;
     struct vm *vm;
     buffer_clear(&source);

@@ -227,12 +227,14 @@ export const scenarios: { [name: string]: (pinion: Pinion, baseUrl: string) => P
   },
 
   async "headers of the client and of the call are sent, and a trace is kept"(_, baseUrl) {
-    const pinion = new Pinion({ baseUrl: `${baseUrl}//`, headers: { "X-One": "1", "X-Two": "1" } });
+    const pinion = new Pinion(
+      { baseUrl: `${baseUrl}//`, caller: "web-shop", headers: { "X-One": "1", "X-Two": "1" } });
     const trace = "0af7651916cd43dd8448eb211c80319c";
     const r = await pinion.odd.headers(undefined,
       { headers: { "X-Two": "2", traceparent: `00-${trace}-b7ad6b7169203331-01` } });
     check(r.ok, text(r));
     same([r.value["x-one"], r.value["x-two"], r.meta.traceId], ["1", "2", trace]);
+    same(r.value["pinion-caller"], "web-shop");
   },
 
   async "what is no answer of a host is told as such"(pinion) {

@@ -84,6 +84,8 @@ static inline int run_code(const char *name, const char *code)
     enum call_outcome outcome = run_call(name, (struct call_input){.body = buffer_text(&body)});
     buffer_release(&body);
     int rc = bindings_finish(&bound.call, outcome == CALL_OK, &fx.err);
+    int group = bound.call.grouped ? group_flush(bound.scope.store, &fx.err) : 0;
+    rc = rc != 0 ? rc : group;
     for (int i = 0; i < DB_CURSORS_MAX; i++)
         assert_null(bound.call.cursors[i]);
     assert_false(bound.call.transaction);

@@ -107,6 +107,23 @@ static void ctx__has_what_the_host_gives(void **state)
         "---@field secrets test.Secrets\n");
 }
 
+static void ctx__has_http_in_actions_that_need_it(void **state)
+{
+    (void)state;
+    export_of("local p = require 'pinion'.plugin { name = 'test', version = '1.0.0', "
+              "layer = 'record', needs = { 'http https://a' } }\n"
+              "p:query 'q' { " RUNS "p:action 'r' { " RUNS "return p\n");
+    has("---@class test.q.Ctx: pinion.Ctx\n");
+    has("---@class test.r.Ctx: pinion.CtxHttp\n");
+    tear_down(state);
+    set_up(state);
+    export_of("local p = require 'pinion'.plugin { name = 'test', version = '1.0.0', "
+              "layer = 'record', needs = { 'db', 'http https://a' } }\n"
+              "p:query 'q' { " RUNS "p:action 'r' { " RUNS "return p\n");
+    has("---@class test.q.Ctx: pinion.CtxDb\n");
+    has("---@class test.r.Ctx: pinion.CtxDb, pinion.CtxHttp\n");
+}
+
 static void versions__have_classes_of_their_own(void **state)
 {
     (void)state;
@@ -154,6 +171,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(capability__has_its_run_and_its_errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ctx__has_a_database_where_it_is_needed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ctx__has_what_the_host_gives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ctx__has_http_in_actions_that_need_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(versions__have_classes_of_their_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(text__cannot_become_an_annotation, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory__that_runs_out_refuses_the_whole, set_up, tear_down),

@@ -129,11 +129,11 @@ static void openapi__names_versions_that_are_not_the_newest(void **state)
     is_text(at(at(at(at(root, "paths"), "/call/p.q"), "post"), "operationId"), "p.q");
 }
 
-static void openapi__lists_errors_in_order_whatever_theirs(void **state)
+static void openapi__lists_errors_by_status(void **state)
 {
     (void)state;
     const struct declared_error errors[] = {
-        {TEXT("late"), 504}, {TEXT("b"), 404}, {TEXT("odd"), 418}, {TEXT("a"), 404}};
+        {TEXT("a"), 404}, {TEXT("b"), 404}, {TEXT("late"), 504}, {TEXT("odd"), 418}};
     struct capability c = capability("p.q", "p.q@1", "");
     c.errors = errors;
     c.error_count = 4;
@@ -234,7 +234,7 @@ int main(void)
         ARENA_TEST(openapi__puts_methods_of_one_shape_under_one_path),
         ARENA_TEST(openapi__escapes_what_cannot_stand_in_a_path),
         ARENA_TEST(openapi__names_versions_that_are_not_the_newest),
-        ARENA_TEST(openapi__lists_errors_in_order_whatever_theirs),
+        ARENA_TEST(openapi__lists_errors_by_status),
         ARENA_TEST(openapi__says_so_when_memory_runs_out),
         ARENA_TEST(example__fits_its_type),
         ARENA_TEST(example__has_what_is_required_and_what_has_one_of_its_own),

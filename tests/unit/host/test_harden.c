@@ -30,8 +30,8 @@
 #include <cmocka.h>
 
 static char directory[64], writable[96], readable[96], outside[96];
-static void (*start_threads)(void *user);
 static struct harden_report *report; /* shared with the children */
+static bool wants_threads, wants_no_network;
 
 /* In a child: the line of the first thing that is not as it must be, 0 when all is. */
 #define MUST(condition)                                                                            \
@@ -89,7 +89,8 @@ static int run_hardened(int (*check)(void), int *line)
                                          .temporary = writable,
                                          .descriptors = 100,
                                          .sole_descriptors = true,
-                                         .start_threads = start_threads};
+                                         .network = !wants_no_network,
+                                         .threads = wants_threads};
         alarm(20);
         harden_process(&plan, report);
         int failed = check();
@@ -192,6 +193,68 @@ static void limits__are_those_of_the_plan(void **state)
     (void)state;
     assert_holds(limits_hold);
     assert_int_equal(report->part[HARDEN_LIMITS], HARDEN_IN_FORCE);
+}
+
+static void *on_thread(void *user)
+{
+    *(int *)user = 1;
+    return NULL;
+}
+
+static int threads_start(void)
+{
+    pthread_t thread;
+    int ran = 0;
+    MUST(pthread_create(&thread, NULL, on_thread, &ran) == 0);
+    MUST(pthread_join(thread, NULL) == 0 && ran == 1);
+    return 0;
+}
+
+static int only_threads_start(void)
+{
+    MUST_FAIL(fork(), EPERM);
+    return threads_start();
+}
+
+static int no_thread_starts(void)
+{
+    pthread_t thread;
+    int ran = 0;
+    MUST(pthread_create(&thread, NULL, on_thread, &ran) == EAGAIN);
+    return 0;
+}
+
+static void threads__start_where_they_are_wanted(void **state)
+{
+    (void)state;
+    wants_threads = true;
+    assert_holds(threads_start);
+    bool filtered = report->part[HARDEN_SYSTEM_CALLS] == HARDEN_IN_FORCE;
+    assert_holds(filtered ? only_threads_start : threads_start);
+    wants_threads = false;
+    if (filtered && geteuid() != 0)
+        assert_holds(no_thread_starts);
+}
+
+static int only_unix_sockets(void)
+{
+    MUST_FAIL(socket(AF_INET, SOCK_STREAM, 0), EPERM);
+    MUST_FAIL(socket(AF_INET6, SOCK_DGRAM, 0), EPERM);
+    MUST(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+    return 0;
+}
+
+static void network__is_not_there_unless_it_is_wanted(void **state)
+{
+    (void)state;
+    int line;
+    assert_int_equal(run_hardened(nothing, &line), 0);
+    assert_int_not_equal(report->part[HARDEN_NETWORK], HARDEN_IN_FORCE);
+    need(HARDEN_SYSTEM_CALLS);
+    wants_no_network = true;
+    assert_holds(only_unix_sockets);
+    assert_int_equal(report->part[HARDEN_NETWORK], HARDEN_IN_FORCE);
+    wants_no_network = false;
 }
 
 static volatile sig_atomic_t ticks;
@@ -395,56 +458,6 @@ static int foreign_files(void)
     return 0;
 }
 
-static int in_the_thread; /* the line that does not hold there */
-static pthread_t thread;
-static pthread_barrier_t hardened;
-
-static int confined_like_the_process(void)
-{
-    MUST_FAIL(open("/etc/passwd", O_RDONLY), EACCES);
-    MUST_FAIL(open(outside, O_RDONLY), EACCES);
-    if (report->part[HARDEN_SYSTEM_CALLS] == HARDEN_IN_FORCE)
-        MUST_FAIL(fork(), EPERM);
-    return 0;
-}
-
-static void *look_around(void *user)
-{
-    (void)user;
-    pthread_barrier_wait(&hardened);
-    in_the_thread = confined_like_the_process();
-    return NULL;
-}
-
-static void start_a_thread(void *user)
-{
-    (void)user;
-    pthread_barrier_init(&hardened, NULL, 2);
-    if (pthread_create(&thread, NULL, look_around, NULL) != 0)
-        _exit(1);
-}
-
-static int thread_is_confined(void)
-{
-    pthread_t late;
-    pthread_barrier_wait(&hardened);
-    MUST(pthread_join(thread, NULL) == 0);
-    if (in_the_thread)
-        return in_the_thread;
-    /* RLIMIT_NPROC is not for root. */
-    MUST(geteuid() == 0 || pthread_create(&late, NULL, look_around, NULL) == EAGAIN);
-    return 0;
-}
-
-static void threads__of_the_plan_give_up_the_same(void **state)
-{
-    (void)state;
-    need(HARDEN_FILES);
-    start_threads = start_a_thread;
-    assert_holds(thread_is_confined);
-    start_threads = NULL;
-}
-
 static void landlock__leaves_only_the_files_of_the_plan(void **state)
 {
     (void)state;
@@ -467,6 +480,64 @@ static void capabilities__are_gone_without_a_filter_too(void **state)
     if (report->part[HARDEN_SYSTEM_CALLS] == HARDEN_IN_FORCE)
         skip();
     assert_holds(no_gain_from_root);
+}
+
+static int thread_line;
+
+static int thread_is_held(void)
+{
+    MUST(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1);
+    MUST(prctl(PR_GET_SECCOMP, 0, 0, 0, 0) == 2);
+    MUST_FAIL(fork(), EPERM);
+    MUST_FAIL(kill(getppid(), 0), EPERM);
+    if (report->part[HARDEN_FILES] == HARDEN_IN_FORCE)
+        MUST_FAIL(open(outside, O_RDONLY), EACCES);
+    return 0;
+}
+
+static void *look_around(void *unused)
+{
+    (void)unused;
+    thread_line = thread_is_held();
+    return NULL;
+}
+
+static void start_thread(void *user)
+{
+    bool *started = user;
+    pthread_t thread;
+    *started = pthread_create(&thread, NULL, look_around, NULL) == 0;
+    pthread_join(thread, NULL);
+}
+
+static void *nothing_else(void *unused)
+{
+    return unused;
+}
+
+/* A thread has of its own: capabilities, Landlock. */
+static void threads__begin_with_all_of_it_and_no_more_come(void **state)
+{
+    (void)state;
+    int status;
+    need(HARDEN_SYSTEM_CALLS);
+    pid_t child = fork();
+    if (child == 0) {
+        pthread_t thread;
+        bool started = false;
+        alarm(20);
+        harden_process(&(struct harden_plan){.readable = {readable},
+                                             .start_threads = start_thread,
+                                             .user = &started},
+                       report);
+        int more = pthread_create(&thread, NULL, nothing_else, NULL);
+        if (!started || thread_line)
+            _exit(started ? thread_line % 255 + 1 : 1);
+        _exit(more != 0 || geteuid() == 0 ? 0 : 2); /* root is exempt from the limit */
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(report->part[HARDEN_LIMITS], HARDEN_IN_FORCE);
+    assert_int_equal(status, 0);
 }
 
 static void descriptors__of_the_shell_are_closed(void **state)
@@ -504,12 +575,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(report__agrees_with_the_kernel),
         cmocka_unit_test(limits__are_those_of_the_plan),
+        cmocka_unit_test(threads__start_where_they_are_wanted),
+        cmocka_unit_test(network__is_not_there_unless_it_is_wanted),
         cmocka_unit_test(work__goes_on),
         cmocka_unit_test(seccomp__refuses_what_can_be_done_without),
         cmocka_unit_test(seccomp__ends_an_intruder),
-        cmocka_unit_test(threads__of_the_plan_give_up_the_same),
         cmocka_unit_test(landlock__leaves_only_the_files_of_the_plan),
         cmocka_unit_test(capabilities__are_gone_without_a_filter_too),
+        cmocka_unit_test(threads__begin_with_all_of_it_and_no_more_come),
         cmocka_unit_test(descriptors__of_the_shell_are_closed),
         cmocka_unit_test(reason__names_what_stands_against_it),
     };

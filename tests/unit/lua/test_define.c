@@ -48,6 +48,21 @@ static void plugin__is_read_whole(void **state)
     assert_true(dropped->input->kind == CONTRACT_OBJECT && dropped->input->count == 0);
 }
 
+/* A table of Lua has none, and exports and comparisons must not differ from run to run. */
+static void capability__keeps_errors_and_headers_in_an_order(void **state)
+{
+    (void)state;
+    load(ACTION("input = { a = t.string, b = t.string, c = t.string, d = t.string },\n"
+                "headers = { c = 'X-1', a = 'X-2', d = 'X-3', b = 'X-4' },\n"
+                "errors = { eb = 404, ed = 410, ec = 404, ea = 418 }, run = print"));
+    const struct capability *run = capability("run");
+    assert_true(run->header_count == 4 && run->error_count == 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(run->headers[i].member.data[0], 'a' + (int)i);
+        assert_int_equal(run->errors[i].code.data[1], 'a' + (int)i);
+    }
+}
+
 static void plugin__must_be_what_init_returns(void **state)
 {
     (void)state;
@@ -82,6 +97,14 @@ static void needs__are_bindings_of_this_host(void **state)
     (void)state;
     refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = { 'redis' }"),
             "this host has no binding 'redis'");
+    refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = { 'http' }"),
+            "'needs': 'http' names an origin, such as");
+    refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', "
+                 "needs = { 'db', 'http https://*.example.com' }"),
+            "'needs': http 'https://*.example.com': wildcards are not allowed");
+    refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', "
+                 "needs = { 'http https://a https://b' }"),
+            "'https://a https://b': a port is a number");
     refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = 'db'"),
             "'needs' must be a list");
     refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = { 1 }"),
@@ -184,11 +207,17 @@ static void definition__is_read_raw(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        VM_TEST(plugin__is_read_whole),           VM_TEST(plugin__must_be_what_init_returns),
-        VM_TEST(plugin__identity_is_checked),     VM_TEST(needs__are_bindings_of_this_host),
-        VM_TEST(limits__are_whole_and_in_range),  VM_TEST(capability__must_exist),
-        VM_TEST(capability__is_named_once),       VM_TEST(capability__fields_are_checked),
-        VM_TEST(errors__are_codes_with_statuses), VM_TEST(route__is_a_method_and_a_path),
+        VM_TEST(plugin__is_read_whole),
+        VM_TEST(capability__keeps_errors_and_headers_in_an_order),
+        VM_TEST(plugin__must_be_what_init_returns),
+        VM_TEST(plugin__identity_is_checked),
+        VM_TEST(needs__are_bindings_of_this_host),
+        VM_TEST(limits__are_whole_and_in_range),
+        VM_TEST(capability__must_exist),
+        VM_TEST(capability__is_named_once),
+        VM_TEST(capability__fields_are_checked),
+        VM_TEST(errors__are_codes_with_statuses),
+        VM_TEST(route__is_a_method_and_a_path),
         VM_TEST(definition__is_read_raw),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

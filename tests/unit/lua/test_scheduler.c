@@ -42,8 +42,10 @@ static void run(struct task *t)
 {
     struct job *j = (struct job *)t;
     j->began = true;
+    assert_ptr_equal(task_current(), t);
     if (j->sleep_ms)
-        task_sleep(t, j->sleep_ms);
+        assert_int_equal(task_sleep(t, clock_monotonic() + j->sleep_ms * NS_PER_MS), 0);
+    assert_ptr_equal(task_current(), t);
     j->within = task_work(spin, j, j->limit_ns ? j->limit_ns : INT64_MAX, j->deadline);
 }
 
@@ -105,6 +107,64 @@ static void task__runs_at_once_when_nobody_waits(void **state)
     assert_true(scheduler_start(scheduler, &share, &job.task));
     assert_true(job.ended);
     assert_true(job.within);
+}
+
+static void exclusive_tasks__wait_while_they_are_barred(void **state)
+{
+    (void)state;
+    struct share share = {.concurrency = 4, .backlog = 4};
+    struct job jobs[3];
+    scheduler_bar(scheduler, &share, true);
+    for (int i = 0; i < 3; i++) {
+        prepare(&jobs[i], 0);
+        jobs[i].task.exclusive = i < 2;
+        assert_true(scheduler_start(scheduler, &share, &jobs[i].task));
+    }
+    assert_true(jobs[2].ended);
+    run_until(1);
+    assert_false(jobs[0].began);
+    assert_true(share_has_exclusive(&share));
+    scheduler_bar(scheduler, &share, false);
+    run_until(3);
+    assert_int_equal(jobs[0].place, 1);
+    assert_int_equal(jobs[1].place, 2);
+    assert_false(share_has_exclusive(&share));
+}
+
+static struct task *parked;
+
+static void run_parking(struct task *t)
+{
+    struct job *j = (struct job *)t;
+    j->began = true;
+    parked = t;
+    task_park(t);
+}
+
+static void wake_parked(void *user)
+{
+    (void)user;
+    task_wake(parked);
+    task_wake(parked); /* it does so once */
+}
+
+static void task__parks_until_it_is_woken(void **state)
+{
+    (void)state;
+    struct share share = {.concurrency = 4, .backlog = 4};
+    struct loop_timer timer = {.loop = NULL};
+    struct job one, other;
+    prepare(&one, 0);
+    prepare(&other, 1);
+    one.task.run = run_parking;
+    assert_true(scheduler_start(scheduler, &share, &one.task));
+    assert_true(scheduler_start(scheduler, &share, &other.task));
+    run_until(1);
+    assert_true(one.began);
+    assert_false(one.ended);
+    assert_int_equal(loop_timer_start(&timer, loop, 5, false, wake_parked, NULL), 0);
+    run_until(2);
+    assert_true(one.ended);
 }
 
 static void flood_of_one_share__does_not_hold_up_another(void **state)
@@ -235,6 +295,8 @@ int main(void)
         CASE(work__is_ended_by_its_cpu_time),
         CASE(work__is_ended_by_its_deadline),
         CASE(sleeping_task__lets_others_run_and_wakes),
+        CASE(exclusive_tasks__wait_while_they_are_barred),
+        CASE(task__parks_until_it_is_woken),
         CASE(finish__runs_everything_to_its_end),
     };
     return cmocka_run_group_tests_name("scheduler", tests, NULL, NULL);

@@ -144,6 +144,31 @@ static void named_type__that_is_wrong_is_refused(void **state)
                "the default does not fit the type: {\"pointer\":\"/n\"");
 }
 
+static void default__of_a_named_type_fills_in_defaults_inside_to_an_end(void **state)
+{
+    (void)state;
+    static const char chain[] = "p:type 'leaf' { n = t.integer { default = 1 } }\n"
+                                "p:type 'twig' { leaf = t.ref 'leaf' { default = {} } }\n"
+                                "p:type 'tree' { twig = t.ref 'twig' { default = {} },\n"
+                                "below = t.optional(t.ref 'tree') }";
+    load_type(chain, "t.ref 'tree'");
+    expect_answer("{\"v\":{},\"out\":null}", "{\"v\":{\"twig\":{\"leaf\":{\"n\":1}}}}");
+    char deep[1024] = "{\"out\":null,\"v\":";
+    for (int i = 0; i < 62; i++)
+        strcat(deep, "{\"below\":");
+    strcat(deep, "{}");
+    for (int i = 0; i < 63; i++)
+        strcat(deep, "}");
+    assert_int_equal(run(deep), CALL_BAD_INPUT);
+    expect_text(offences(), "\"expected\":\"at most 64 levels\"");
+
+    load_fails("p:type 'a' { x = t.ref 'a' { default = {} } }", "t.any",
+               "type 'a'.x: the default does not fit the type: {\"pointer\":\"/x/x/");
+    load_fails("p:type 'a' { x = t.ref 'b' { default = {} }, y = t.ref 'b' { default = {} } }\n"
+               "p:type 'b' { x = t.ref 'a' { default = {} }, y = t.ref 'a' { default = {} } }",
+               "t.any", "at most 64 levels");
+}
+
 static void bytes__are_base64_outside(void **state)
 {
     (void)state;
@@ -290,6 +315,7 @@ int main(void)
         VM_TEST(union__names_what_is_wrong),
         VM_TEST(named_type__may_contain_itself_and_come_later),
         VM_TEST(named_type__that_is_wrong_is_refused),
+        VM_TEST(default__of_a_named_type_fills_in_defaults_inside_to_an_end),
         VM_TEST(bytes__are_base64_outside),
         VM_TEST(string__follows_pattern_and_format),
         VM_TEST(number__is_a_multiple),

@@ -26,6 +26,7 @@ enum { CALLS_MAX = 64 };
 static struct catalogue *c;
 static struct loop *loop;
 static struct executor executor;
+static struct threads *threads;
 static struct hasher *hasher;
 static int statuses[CALLS_MAX], answers;
 static char bodies[CALLS_MAX][1024];
@@ -48,6 +49,7 @@ static void serve(const char *limits)
     if (catalogue_publish(c, &spec, &home.err) != 0)
         fail_msg("%s", home.err.message);
     assert_int_equal(executor_init(&executor, loop, c), 0);
+    executor.holds.threads = threads;
     executor.show_internals = true;
 }
 
@@ -59,9 +61,11 @@ static int set_up(void **state)
     answers = 0;
     memset(statuses, 0, sizeof statuses);
     loop = loop_new(&home.err);
-    return loop && hasher_new(&hasher, loop, &home.err) == 0 && hasher_start(hasher, &home.err) == 0
-               ? 0
-               : -1;
+    if (!loop || threads_new(&threads, loop, &home.err) != 0 ||
+        threads_start(threads, 2, &home.err) != 0)
+        return -1;
+    hasher = hasher_new(threads);
+    return hasher ? 0 : -1;
 }
 
 static int tear_down(void **state)
@@ -70,6 +74,7 @@ static int tear_down(void **state)
     executor = (struct executor){.loop = NULL};
     hasher_free(hasher);
     catalogue_free(c);
+    threads_free(threads);
     loop_free(loop);
     return tear_down_home(state);
 }

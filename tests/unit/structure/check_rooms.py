@@ -20,7 +20,7 @@ ROOMS = {
     "contract": ["json", "base"],
     "store": ["contract", "json", "base"],
     "lua": ["contract", "net", "json", "base"],
-    "binding": ["lua", "store", "contract", "net", "json", "base"],
+    "binding": ["lua", "store", "contract", "http", "net", "json", "base"],
     "plugin": ["binding", "lua", "store", "contract", "http", "net", "json", "observe", "base"],
     "release": ["plugin", "binding", "lua", "store", "contract", "http", "net", "json", "observe", "base"],
     "admin": ["release", "plugin", "binding", "lua", "store", "contract", "http", "net", "json", "observe", "base"],
@@ -34,6 +34,7 @@ ROOMS = {
 ONLY_HERE = {
     re.compile(r"event2/|event\.h|evutil\.h|evhttp\.h"): "net",
     re.compile(r"(lua|lauxlib|lualib|luaconf)\.h"): "lua",
+    re.compile(r"curl/"): "http",
     re.compile(r"pcre2(posix)?\.h"): "contract",
     re.compile(r"sqlite3(ext)?\.h|libpq-fe\.h|libpq/"): "store",
 }

@@ -1,0 +1,78 @@
+/*
+ * Transfer: one HTTP request to another server, and what came back.
+ *
+ * Life: http_transfer_start, `done` from the loop (never from inside start), http_transfer_free,
+ * which also cancels one that is under way. What came is valid until then. Bounded in time, in the
+ * bytes of the body and of the headers; the body is what the server sent, not decompressed. No
+ * redirect is followed, and nothing is sent again, but for one thing: a connection that was kept for
+ * reuse may turn out to be closed, and what is not `once` then goes over a new one.
+ */
+#ifndef PINION_HTTP_TRANSFER_H
+#define PINION_HTTP_TRANSFER_H
+
+#include "base/buffer.h"
+#include "http/request.h"
+
+enum {
+    HTTP_TRANSFER_HEADER_BYTES = 64 * 1024, /* of all answers, the interim ones too */
+    HTTP_TRANSFER_HEADERS = 256,            /* lines of them */
+    HTTP_TRANSFER_REASON_SIZE = 256,
+};
+
+enum http_transfer_end {
+    HTTP_TRANSFER_ANSWERED,
+    HTTP_TRANSFER_TIMEOUT,
+    HTTP_TRANSFER_REFUSED, /* no connection */
+    HTTP_TRANSFER_DNS,
+    HTTP_TRANSFER_TLS,
+    HTTP_TRANSFER_DENIED, /* may_reach said no to every address */
+    HTTP_TRANSFER_TOO_LARGE,
+    HTTP_TRANSFER_CLOSED,  /* the connection ended before the answer did */
+    HTTP_TRANSFER_GARBLED, /* what came is not HTTP */
+    HTTP_TRANSFER_INTERNAL /* we could not: memory, descriptors */
+};
+
+struct sockaddr;
+
+struct http_transfer_request {
+    const char *method;                /* "GET" */
+    const char *url;                   /* copied */
+    const struct http_header *headers; /* valid ones (http_header_is_valid); copied */
+    size_t header_count;
+    bool has_body;
+    struct text body; /* borrowed until the end */
+    bool once;        /* it must not be sent a second time, even if the first may have been lost */
+    int64_t timeout_ms;
+    size_t body_max; /* bytes of the answer's body */
+
+    void *user;
+    bool (*may_reach)(void *user, const struct sockaddr *address);
+    bool (*may_hold)(void *user, size_t bytes); /* asked before the body grows to so many */
+    void (*done)(void *user);
+};
+
+/* What came; after `done`. */
+struct http_transfer_answer {
+    enum http_transfer_end end;
+    char reason[HTTP_TRANSFER_REASON_SIZE]; /* lower case, no full stop; "" when answered */
+    int status;
+    struct buffer headers; /* lines "name: value\n", names in lower case */
+    struct buffer body;
+};
+
+struct http_client;
+struct http_transfer;
+
+/* PN_ENOMEM, PN_EIO */
+int http_transfer_start(struct http_transfer **out, struct http_client *c,
+                        const struct http_transfer_request *request, struct pn_error *err);
+struct http_transfer_answer *http_transfer_answer(struct http_transfer *t);
+void http_transfer_free(struct http_transfer *t); /* NULL is fine */
+
+/* The next header line; *at begins as the whole text of `headers`. */
+bool http_transfer_next_header(struct text *at, struct http_header *out);
+
+/* For client.c: it has ended with that CURLcode. */
+void http_transfer_ended(struct http_transfer *t, int code);
+
+#endif
