@@ -24,7 +24,9 @@ enum {
     YOUNG_DEATHS_FREE = 4, /* this many in a row are replaced at once */
     BACKOFF_MS_FIRST = 50, /* after one more; doubles with each */
     BACKOFF_MS_MAX = 5000,
-    LEAVE_MS = 2000, /* to leave after everything has drained */
+    LEAVE_MS = 2000,    /* to leave after everything has drained */
+    REMAINS_MS = 10000, /* for what a host left that was killed */
+    REMAINS_LOOK_MS = 5,
 };
 
 struct child {
@@ -61,6 +63,31 @@ static int lock_data(struct supervisor *s, struct pn_error *err)
         return pn_error_set(err, PN_EBUSY, "the data directory '%s' is in use by another host",
                             s->host.paths.data);
     return pn_error_errno(err, PN_EIO, "cannot lock '%s'", s->host.paths.lock);
+}
+
+/*
+ * The processes of a host that was killed end after it, each as late as its thread has written to
+ * the disk; until then they have its sockets and its databases, which only one process may write.
+ * They all have this descriptor, so its lock is free when the last has gone. It is never closed.
+ */
+static int outlive_the_last(struct supervisor *s, struct pn_error *err)
+{
+    const char *run = s->host.paths.run;
+    int64_t deadline = clock_monotonic() + REMAINS_MS * NS_PER_MS;
+    int fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return pn_error_errno(err, PN_EIO, "cannot open '%s'", run);
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return pn_error_errno(err, PN_EIO, "cannot lock '%s'", run);
+        if (clock_monotonic() > deadline)
+            return pn_error_set(err, PN_EBUSY,
+                                "processes of the host that was killed before have '%s' and do not "
+                                "end",
+                                run);
+        poll(NULL, 0, REMAINS_LOOK_MS);
+    }
+    return 0;
 }
 
 /* With the port that port 0 became; a Unix path is what it was given as. */
@@ -161,8 +188,8 @@ static int prepare(struct supervisor *s, const struct host_config *config, struc
     if ((rc = check_directories(config, err)) != 0 ||
         (rc = host_paths_init(&h->paths, config->data, err)) != 0 ||
         (rc = place_admin(s, err)) != 0 || (rc = place_secrets(s, err)) != 0 ||
-        (rc = lock_data(s, err)) != 0 || (rc = check_active(h, err)) != 0 ||
-        (rc = listen_all(h, err)) != 0)
+        (rc = lock_data(s, err)) != 0 || (rc = outlive_the_last(s, err)) != 0 ||
+        (rc = check_active(h, err)) != 0 || (rc = listen_all(h, err)) != 0)
         return rc;
     h->slab = slab_new(err);
     if (!h->slab)
