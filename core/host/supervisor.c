@@ -52,14 +52,16 @@ struct supervisor {
     bool hurry;
 };
 
+/* A record lock is this process's alone: it ends with it, whatever its children still have open. */
 static int lock_data(struct supervisor *s, struct pn_error *err)
 {
+    const struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     s->lock_fd = open(s->host.paths.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (s->lock_fd < 0)
         return pn_error_errno(err, PN_EIO, "cannot open '%s'", s->host.paths.lock);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (fcntl(s->lock_fd, F_SETLK, &whole) == 0)
         return 0;
-    if (errno == EWOULDBLOCK)
+    if (errno == EAGAIN || errno == EACCES)
         return pn_error_set(err, PN_EBUSY, "the data directory '%s' is in use by another host",
                             s->host.paths.data);
     return pn_error_errno(err, PN_EIO, "cannot lock '%s'", s->host.paths.lock);
@@ -207,7 +209,7 @@ static void spawn(struct supervisor *s, struct child *c)
     pid_t pid = fork();
     if (pid == 0) {
         close(s->signal_fd);
-        close(s->lock_fd); /* so that the lock ends with the supervisor */
+        close(s->lock_fd);
         if (c->worker < 0)
             control_main(&s->host);
         else
