@@ -117,11 +117,11 @@ void harden_process(const struct harden_plan *plan, struct harden_report *out)
     place_temporary_files(plan);
     part[HARDEN_USER] = geteuid() != 0 && getuid() != 0 ? HARDEN_IN_FORCE : HARDEN_IS_ROOT;
     part[HARDEN_DESCRIPTORS] = plan->sole_descriptors ? HARDEN_IN_FORCE : HARDEN_LEFT_OPEN;
-    part[HARDEN_LIMITS] = set_limits(plan);
     part[HARDEN_NO_DUMP] = no_dump();
     part[HARDEN_CAPABILITIES] = drop_capabilities();
     part[HARDEN_NO_NEW_PRIVILEGES] = no_new_privileges();
     part[HARDEN_FILES] = SANITIZED ? HARDEN_SANITIZED : harden_files(plan);
+    part[HARDEN_LIMITS] = set_limits(plan);
     /* The last: it refuses what the others need. */
     part[HARDEN_SYSTEM_CALLS] = SANITIZED ? HARDEN_SANITIZED : harden_system_calls(plan->network);
     part[HARDEN_NETWORK] = plan->network ? HARDEN_CALLS_OUT : part[HARDEN_SYSTEM_CALLS];

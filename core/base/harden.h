@@ -33,7 +33,7 @@ struct harden_report {
 };
 
 struct harden_plan {
-    const char *readable;    /* a directory, with all beneath it; NULL: none */
+    const char *readable[2]; /* directories, with all beneath them; NULL: none */
     const char *writable[2]; /* directories, with all beneath them; NULL: none */
     const char *temporary;   /* one of those: where SQLite puts what does not fit in memory */
     size_t descriptors;      /* open at once; 0: as many as now */

@@ -84,7 +84,9 @@ static int allow_all(int rules, const struct ruleset *known, const struct harden
     };
     const uint64_t reading = CAN_READ | CAN_LIST;
     const uint64_t writing = reading | CAN_WRITE | CAN_TRUNCATE | CAN_MAKE_FILE | CAN_REMOVE_FILE;
-    int rc = allow(rules, known, plan->readable, reading);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof plan->readable / sizeof *plan->readable; i++)
+        rc = allow(rules, known, plan->readable[i], reading);
     for (size_t i = 0; rc == 0 && i < sizeof plan->writable / sizeof *plan->writable; i++)
         rc = allow(rules, known, plan->writable[i], writing);
     for (size_t i = 0; rc == 0 && i < sizeof system / sizeof *system; i++)

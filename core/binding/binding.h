@@ -18,6 +18,7 @@ enum { DB_CURSORS_MAX = 16 };
 
 struct errand;
 struct grant;
+struct hasher;
 
 /* What a generation gives its bindings. Owned by the generation, borrowed by the bindings. */
 struct binding_scope {
@@ -26,6 +27,7 @@ struct binding_scope {
     struct store *store;       /* NULL without the need "db" or "kv" */
     struct shared_space state; /* found with the need "state" */
     struct grant *grant;       /* NULL without the need "http", and where nothing is called */
+    struct hasher *hasher;     /* of passwords; NULL: they are hashed where it is called */
     int64_t last_tag;          /* of a cursor: an iterator kept from an earlier call finds none */
 };
 
@@ -61,7 +63,7 @@ struct binding {
 };
 
 extern const struct binding binding_db, binding_kv, binding_state, binding_http, binding_log,
-    binding_clock, binding_random;
+    binding_clock, binding_random, binding_crypto;
 
 /* Ends with NULL. */
 extern const struct binding *const bindings[];

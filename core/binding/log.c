@@ -52,20 +52,33 @@ static void add_fields(struct value_frame *f, struct line *line)
         size_t i = line->count;
         struct text key = value_text(f, base + 1);
         snprintf(line->keys[i], KEY_SIZE, "%.*s", TEXT_ARGS(key));
-        for (char *c = line->keys[i]; *c; c++)
+        add(line, line->keys[i], value_as_text(f, base + 2, line->numbers[i]));
+    }
+}
+
+/* No secret in it, and no key that would be read as something else. */
+static void clean_fields(struct value_frame *f, struct line *line)
+{
+    for (size_t i = 0; i < line->count; i++) {
+        char *own = line->keys[i];
+        line->fields[i].text = value_redacted(f, line->fields[i].text);
+        struct text key = value_redacted(f, text_of(own));
+        memmove(own, key.data, key.len);
+        own[key.len] = 0;
+        for (char *c = own; *c; c++)
             if (*c <= ' ' || *c == '=' || *c == '"' || *c == '\\')
                 *c = '_';
-        add(line, line->keys[i], value_as_text(f, base + 2, line->numbers[i]));
     }
 }
 
 static int write_line(struct value_frame *f, struct binding_scope *scope, enum log_level level)
 {
     char message[512];
-    struct line line = {.count = 0};
+    struct line line = {.count = 0, .keys = {""}};
     struct text text = value_need_text(f, 1);
     if (!log_enabled(level))
         return 0;
+    text = value_redacted(f, text);
     snprintf(message, sizeof message, "%.*s",
              (int)(text.len < sizeof message ? text.len : sizeof message - 1), text.data);
     add(&line, "generation", text_of(scope->label));
@@ -73,6 +86,7 @@ static int write_line(struct value_frame *f, struct binding_scope *scope, enum l
     add(&line, "trace_id", value_call(f)->origin->trace_id);
     if (value_type(f, 2) == VALUE_TABLE)
         add_fields(f, &line);
+    clean_fields(f, &line);
     log_event(level, message, line.fields, line.count);
     return 0;
 }

@@ -4,9 +4,9 @@
 
 enum { KEEP_BYTES = 256 * 1024 };
 
-const struct binding *const bindings[] = {&binding_db,     &binding_kv,  &binding_state,
-                                          &binding_http,   &binding_log, &binding_clock,
-                                          &binding_random, NULL};
+const struct binding *const bindings[] = {&binding_db,     &binding_kv,     &binding_state,
+                                          &binding_http,   &binding_log,    &binding_clock,
+                                          &binding_random, &binding_crypto, NULL};
 
 bool bindings_need_store(const struct plugin_definition *plugin)
 {

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char *const with_value[] = {"against", "data", NULL};
+static const char *const with_value[] = {"against", "data", "config", NULL};
 static const char *const flags[] = {"json", "github", NULL};
 
 /* Terminated, and UTF-8 to show. */
@@ -130,6 +130,8 @@ static int read_options(const struct command *self, int argc, char **argv, struc
             directories[c->directory_count++] = o.value;
         else if (o.value && strncmp(o.name, "against", 7) == 0)
             c->against = o.value;
+        else if (o.value && strncmp(o.name, "config", 6) == 0)
+            c->config = o.value;
         else if (o.value)
             c->data = o.value;
         else if (c->format != CHECK_TEXT)
@@ -156,7 +158,9 @@ static int look(struct check *c, struct pn_error *err)
     look_at_routes(c);
     look_at_unused_files(c);
     look_at_migrations(c);
-    rc = look_at_contracts(c, err);
+    rc = look_at_settings(c, err);
+    if (rc == 0)
+        rc = look_at_contracts(c, err);
     luacheck_finish(&lint, c);
     return rc;
 }
@@ -197,10 +201,11 @@ static int run(const struct command *self, int argc, char **argv)
 
 const struct command command_check = {
     .name = "check",
-    .usage = "pinion check DIR… [--against DIR|RELEASE] [--data DIR] [--json|--github]",
+    .usage =
+        "pinion check DIR… [--against DIR|RELEASE] [--data DIR] [--config FILE] [--json|--github]",
     .summary = "find what is wrong with plugins before they are deployed",
     .help =
-        "Loads the plugins and looks at their syntax, contracts, needs, routes and migrations, at files that\n"
+        "Loads the plugins and looks at their syntax, contracts, needs, secrets, routes and migrations, at files that\n"
         "nothing uses, and at what luacheck finds where that is installed. All problems of all plugins are told.\n"
         "DIR is one plugin, or a folder of plugins. Exit code 1: there are errors; warnings alone are 0.\n\n"
         "Options:\n"
@@ -209,6 +214,7 @@ const struct command command_check = {
         "  --against RELEASE  the same of a release in the data directory: orders, orders@1.4.0 or orders@1.4.0#7\n"
         "  --data DIR         try migrations on copies of its databases, and warn of what they take away from the\n"
         "                     release before; where RELEASE is (default for that: data)\n"
+        "  --config FILE      a host's settings: where its secrets are, and what it configures for plugins\n"
         "  --json             one JSON object\n"
         "  --github           annotations for GitHub Actions\n\n"
         "Example:\n"

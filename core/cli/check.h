@@ -19,7 +19,7 @@ enum check_format { CHECK_TEXT, CHECK_JSON, CHECK_GITHUB };
 struct check_finding {
     enum check_severity severity;
     const char
-        *check; /* "load", "needs", "routes", "migrations", "unused", "luacheck", "contract" */
+        *check; /* "load", "needs", "secrets", "config", "routes", "migrations", "unused" … */
     struct text
         rule; /* of luacheck "W211", contract "input-narrowed", migrations "column-removed"; "": none */
     struct text file;    /* as the directory was given; "": none */
@@ -32,7 +32,7 @@ struct check_finding {
 struct check {
     const char *const *directories;
     size_t directory_count;
-    const char *against, *data; /* NULL: not given */
+    const char *against, *data, *config; /* NULL: not given */
     enum check_format format;
     struct inspection plugins;
     struct arena arena;
@@ -69,6 +69,9 @@ void look_at_loading(struct check *c);
 void look_at_needs(struct check *c);
 void look_at_routes(struct check *c);
 void look_at_unused_files(struct check *c);
+
+/* check_settings.c. PN_EINVAL and others: c->config cannot be read. */
+int look_at_settings(struct check *c, struct pn_error *err);
 
 /* check_migrations.c; with c->data on copies of its databases. */
 void look_at_migrations(struct check *c);

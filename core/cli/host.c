@@ -72,7 +72,7 @@ static int read_options(const struct command *self, struct host_config *c, int a
             continue;
         }
         if (!directories)
-            config_release(c); /* directories given here replace the file's */
+            config_clear_directories(c); /* directories given here replace the file's */
         directories = true;
         rc = config_add_directory(c, text_of(o.value), err);
     }

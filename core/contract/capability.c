@@ -60,6 +60,15 @@ bool plugin_needs(const struct plugin_definition *plugin, struct text first_word
     return false;
 }
 
+bool plugin_need_secret(struct text need, struct text *name)
+{
+    struct text rest = need, word;
+    if (!text_split(&rest, ' ', &word) || !text_equal(word, TEXT("secret")) || !rest.data)
+        return false;
+    *name = rest;
+    return true;
+}
+
 const struct capability *plugin_capability(const struct plugin_definition *plugin, struct text name)
 {
     struct text version = name, plain;

@@ -61,6 +61,7 @@ struct plugin_definition {
     const struct text *needs;
     size_t need_count;
     struct plugin_limits limits;
+    const struct contract_type *config; /* of its part of the host's file, an object; NULL: any */
     const struct contract_named *types; /* in the order they were declared */
     size_t type_count;
     struct capability *capabilities; /* in the order they were declared */
@@ -86,6 +87,9 @@ bool plugin_version_is_valid(struct text version);
 
 /* A need "db" is granted by the word alone; "http https://…" by its first word. */
 bool plugin_needs(const struct plugin_definition *plugin, struct text first_word);
+
+/* The name in a need "secret stripe_key"; false: it is another need. */
+bool plugin_need_secret(struct text need, struct text *name);
 
 /* By name, "place" (the highest version) or "place@1"; NULL: there is none. */
 const struct capability *plugin_capability(const struct plugin_definition *plugin,

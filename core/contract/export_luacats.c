@@ -32,6 +32,34 @@ static void write_named(struct luacats *l, bool input)
     }
 }
 
+static bool has_secrets(const struct plugin_definition *plugin)
+{
+    struct text name;
+    for (size_t i = 0; i < plugin->need_count; i++)
+        if (plugin_need_secret(plugin->needs[i], &name))
+            return true;
+    return false;
+}
+
+/* What the host gives it: ctx.config with its defaults filled in, and ctx.secrets. */
+static void write_settings(struct luacats *l)
+{
+    char name[NAME_SIZE];
+    snprintf(name, sizeof name, "%s.Config", l->plugin->name.data);
+    l->input = true;
+    if (l->plugin->config)
+        luacats_declare(l, text_of(name), l->plugin->config);
+    if (!has_secrets(l->plugin))
+        return;
+    buffer_printf(l->out, "---@class %s.Secrets\n", l->plugin->name.data);
+    for (size_t i = 0; i < l->plugin->need_count; i++) {
+        struct text secret;
+        if (plugin_need_secret(l->plugin->needs[i], &secret))
+            buffer_printf(l->out, "---@field %.*s string\n", TEXT_ARGS(secret));
+    }
+    buffer_append_char(l->out, '\n');
+}
+
 /* Its ctx, which knows its errors. */
 static void write_ctx(struct luacats *l, const struct capability *c, const char *base)
 {
@@ -52,6 +80,10 @@ static void write_ctx(struct luacats *l, const struct capability *c, const char 
         before = ",";
     }
     buffer_append_string(l->out, *before == ':' ? ": pinion.Ctx\n" : "\n");
+    if (l->plugin->config)
+        buffer_printf(l->out, "---@field config %s.Config\n", l->plugin->name.data);
+    if (has_secrets(l->plugin))
+        buffer_printf(l->out, "---@field secrets %s.Secrets\n", l->plugin->name.data);
     if (c->error_count) {
         buffer_printf(l->out, "---@field fail fun(self: %s.Ctx, code: ", base);
         for (size_t i = 0; i < c->error_count; i++)
@@ -108,6 +140,7 @@ static void write_plugin(struct luacats *l)
     buffer_printf(l->out, "\n-- ---- %s %s\n\n", l->plugin->name.data, l->plugin->version.data);
     write_named(l, true);
     write_named(l, false);
+    write_settings(l);
     for (size_t i = 0; i < l->plugin->capability_count; i++)
         write_capability(l, &l->plugin->capabilities[i]);
     buffer_append_text(l->out, TEXT("do\n"));

@@ -1,6 +1,7 @@
 #include "host/config.h"
 
 #include "base/shared.h"
+#include "contract/capability.h"
 #include "json/reader.h"
 
 #include <stdio.h>
@@ -10,7 +11,8 @@
 enum {
     CONFIG_BYTES_MAX = 1024 * 1024,
     BODY_MAX = 32 * 1024 * 1024, /* with its headers it must fit one frame of the bus */
-    NAMES_MAX = 32,
+    PLUGINS_MAX = 256,
+    NAMES_MAX = 32 + PLUGINS_MAX,
     NAME_SIZE = 96,
 };
 
@@ -19,7 +21,7 @@ struct config_reader {
     struct json_reader json;
     struct pn_error *err;
     char problem[256];
-    char seen[NAMES_MAX][NAME_SIZE]; /* there are fewer settings than this */
+    char seen[NAMES_MAX][NAME_SIZE]; /* there are fewer settings and plugins than this */
     size_t seen_count;
 };
 
@@ -67,11 +69,18 @@ void config_init(struct host_config *c, bool dev)
     address_parse(&c->listen, TEXT("127.0.0.1:8080"), NULL);
 }
 
-void config_release(struct host_config *c)
+void config_clear_directories(struct host_config *c)
 {
     for (size_t i = 0; i < c->directory_count; i++)
         free(c->directories[i]);
     c->directory_count = 0;
+}
+
+void config_release(struct host_config *c)
+{
+    config_clear_directories(c);
+    free(c->plugin_config);
+    c->plugin_config = NULL;
 }
 
 int config_add_directory(struct host_config *c, struct text directory, struct pn_error *err)
@@ -207,6 +216,42 @@ static bool note_name(struct config_reader *r, const char *name)
     return true;
 }
 
+/* A plugin's part: an object, which its own declaration judges. Its key was read. */
+static bool read_plugin_config(struct config_reader *r, size_t *count)
+{
+    char name[NAME_SIZE];
+    if (!plugin_name_is_valid(r->json.text))
+        return refuse(r, "'config' has objects by the names of plugins, '%.*s' is none",
+                      (int)(r->json.text.len > 40 ? 40 : r->json.text.len), r->json.text.data);
+    snprintf(name, sizeof name, "config.%.*s", TEXT_ARGS(r->json.text));
+    if (++*count > PLUGINS_MAX)
+        return refuse(r, "'config' has more than %d plugins", PLUGINS_MAX);
+    if (!note_name(r, name))
+        return false;
+    enum json_token token = json_reader_next(&r->json);
+    if (token != JSON_OBJECT_BEGIN)
+        return refuse(r, "'%s' must be an object", name);
+    return json_reader_skip(&r->json, token) == 0;
+}
+
+/* Kept as text: what it means is known only when the plugins are. */
+static bool read_config(struct config_reader *r)
+{
+    enum json_token token = json_reader_next(&r->json);
+    size_t begun = r->json.offset, count = 0;
+    if (token != JSON_OBJECT_BEGIN)
+        return refuse(r, "'config' must be an object");
+    while ((token = json_reader_next(&r->json)) == JSON_KEY)
+        if (!read_plugin_config(r, &count))
+            return false;
+    if (token != JSON_OBJECT_END)
+        return false;
+    struct text text = json_reader_slice(&r->json, begun);
+    free(r->config->plugin_config);
+    r->config->plugin_config = strndup(text.data, text.len);
+    return r->config->plugin_config || refuse(r, "out of memory");
+}
+
 static bool read_member(struct config_reader *r, const char *prefix)
 {
     char name[NAME_SIZE];
@@ -228,6 +273,10 @@ static bool read_member(struct config_reader *r, const char *prefix)
         return r->config->admin_given = read_address(r, name, &r->config->admin);
     if (strcmp(name, "data") == 0)
         return read_path(r, name, r->config->data);
+    if (strcmp(name, "secrets") == 0)
+        return read_path(r, name, r->config->secrets);
+    if (strcmp(name, "config") == 0)
+        return read_config(r);
     if (strcmp(name, "user") == 0)
         return read_user(r);
     if (strcmp(name, "plugins") == 0)

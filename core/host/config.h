@@ -28,6 +28,8 @@ struct host_config {
     bool dev;
     char file[FILE_PATH_MAX]; /* "" without one */
     char data[FILE_PATH_MAX];
+    char secrets[FILE_PATH_MAX]; /* a directory; "": secrets/ in the data directory */
+    char *plugin_config;         /* owned: a JSON object, plugins' names → objects; NULL: none */
     char user[CONFIG_USER_SIZE]; /* whom root becomes; "": nobody else */
     struct address listen, admin;
     bool admin_given;
@@ -44,6 +46,7 @@ struct host_config {
 
 void config_init(struct host_config *c, bool dev);
 void config_release(struct host_config *c);
+void config_clear_directories(struct host_config *c);
 
 /* Reads `path` over what is there. PN_EINVAL: "'pinion.json': line 3, column 5: …". */
 int config_read_file(struct host_config *c, const char *path, struct pn_error *err);

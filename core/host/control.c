@@ -26,6 +26,7 @@ struct control {
     struct sources sources;
     struct usage usage;
     char usage_path[FILE_PATH_MAX];
+    struct plugin_settings plugins;
     unsigned quarantine; /* its version when it was looked at */
     bool cannot_retire;  /* the last deployment was a retirement that failed */
     struct watch *watch;
@@ -330,6 +331,8 @@ static int start_patrol(struct control *c, struct pn_error *err)
 static int start_deployer(struct control *c, struct pn_error *err)
 {
     const struct host *h = c->host;
+    c->plugins = h->plugins;
+    c->plugins.placeholders = true; /* who verifies sees no secret */
     struct deployer_options options = {
         .active_path = h->paths.active,
         .bundles_directory = h->paths.bundles,
@@ -337,6 +340,7 @@ static int start_deployer(struct control *c, struct pn_error *err)
         .temporary_directory = h->paths.temporary,
         .durable = !h->config->dev,
         .refuses_breaking = !h->config->dev,
+        .settings = &c->plugins,
         .usage = &c->usage,
         .fleet = {&c->links, (int)h->config->workers, links_ask},
         .user = c,

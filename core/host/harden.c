@@ -47,7 +47,7 @@ void harden_worker(const struct host *h, int index, struct threads *threads)
     struct harden_report report;
     slab_read_settings(h->slab, &settings);
     close_others(h, index);
-    harden_process(&(struct harden_plan){.readable = h->paths.data,
+    harden_process(&(struct harden_plan){.readable = {h->paths.data, h->paths.secrets},
                                          .writable = {h->paths.databases, h->paths.temporary},
                                          .temporary = h->paths.temporary,
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,

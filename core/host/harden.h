@@ -11,8 +11,8 @@
 
 /*
  * In a worker, once it has opened its parts. It keeps its own sockets; it can read beneath the data
- * directory and write beneath db/ and tmp/. What is not in force is logged and noted in its slot.
- * Its threads are started meanwhile: later none can be.
+ * directory and that of the secrets, and write beneath db/ and tmp/. What is not in force is logged
+ * and noted in its slot. Its threads are started meanwhile: later none can be.
  */
 void harden_worker(const struct host *h, int index, struct threads *threads);
 

@@ -26,6 +26,7 @@ int host_paths_init(struct host_paths *p, const char *data, struct pn_error *err
         (rc = join(p->bundles, p->data, "bundles", err)) != 0 ||
         (rc = join(p->databases, p->data, "db", err)) != 0 ||
         (rc = join(p->temporary, p->data, "tmp", err)) != 0 ||
+        (rc = join(p->secrets, p->data, "secrets", err)) != 0 ||
         (rc = join(p->active, p->data, "active.json", err)) != 0 ||
         (rc = join(p->lock, p->data, "lock", err)) != 0 ||
         (rc = join(p->host, p->run, "host.json", err)) != 0)

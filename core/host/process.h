@@ -8,19 +8,21 @@
 #include "base/shared.h"
 #include "host/slab.h"
 #include "net/loop.h"
+#include "plugin/settings.h"
 
 #include <signal.h>
 
 struct host_paths {
     char data[FILE_PATH_MAX]; /* absolute */
     char run[FILE_PATH_MAX], bundles[FILE_PATH_MAX], databases[FILE_PATH_MAX],
-        temporary[FILE_PATH_MAX];
+        temporary[FILE_PATH_MAX], secrets[FILE_PATH_MAX];
     char active[FILE_PATH_MAX], lock[FILE_PATH_MAX], host[FILE_PATH_MAX];
 };
 
 struct host {
     const struct host_config *config;
     struct host_paths paths;
+    struct plugin_settings plugins;
     struct slab *slab;
     struct shared *state; /* of plugins: ctx.state */
     int listen_fd, admin_fd;

@@ -24,7 +24,9 @@ enum {
     YOUNG_DEATHS_FREE = 4, /* this many in a row are replaced at once */
     BACKOFF_MS_FIRST = 50, /* after one more; doubles with each */
     BACKOFF_MS_MAX = 5000,
-    LEAVE_MS = 2000, /* to leave after everything has drained */
+    LEAVE_MS = 2000,    /* to leave after everything has drained */
+    REMAINS_MS = 10000, /* for what a host left that was killed */
+    REMAINS_LOOK_MS = 5,
 };
 
 struct child {
@@ -50,17 +52,44 @@ struct supervisor {
     bool hurry;
 };
 
+/* A record lock is this process's alone: it ends with it, whatever its children still have open. */
 static int lock_data(struct supervisor *s, struct pn_error *err)
 {
+    const struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     s->lock_fd = open(s->host.paths.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (s->lock_fd < 0)
         return pn_error_errno(err, PN_EIO, "cannot open '%s'", s->host.paths.lock);
-    if (flock(s->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    if (fcntl(s->lock_fd, F_SETLK, &whole) == 0)
         return 0;
-    if (errno == EWOULDBLOCK)
+    if (errno == EAGAIN || errno == EACCES)
         return pn_error_set(err, PN_EBUSY, "the data directory '%s' is in use by another host",
                             s->host.paths.data);
     return pn_error_errno(err, PN_EIO, "cannot lock '%s'", s->host.paths.lock);
+}
+
+/*
+ * The processes of a host that was killed end after it, each as late as its thread has written to
+ * the disk; until then they have its sockets and its databases, which only one process may write.
+ * They all have this descriptor, so its lock is free when the last has gone. It is never closed.
+ */
+static int outlive_the_last(struct supervisor *s, struct pn_error *err)
+{
+    const char *run = s->host.paths.run;
+    int64_t deadline = clock_monotonic() + REMAINS_MS * NS_PER_MS;
+    int fd = open(run, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return pn_error_errno(err, PN_EIO, "cannot open '%s'", run);
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return pn_error_errno(err, PN_EIO, "cannot lock '%s'", run);
+        if (clock_monotonic() > deadline)
+            return pn_error_set(err, PN_EBUSY,
+                                "processes of the host that was killed before have '%s' and do not "
+                                "end",
+                                run);
+        poll(NULL, 0, REMAINS_LOOK_MS);
+    }
+    return 0;
 }
 
 /* With the port that port 0 became; a Unix path is what it was given as. */
@@ -138,6 +167,20 @@ static int place_admin(struct supervisor *s, struct pn_error *err)
                      TEXT(CONFIG_ADMIN_SOCKET), err);
 }
 
+/* Also what the plugins' processes are given, as those paths stay where they are. */
+static int place_secrets(struct supervisor *s, struct pn_error *err)
+{
+    struct host *h = &s->host;
+    const struct host_config *c = &s->config;
+    if (c->secrets[0] && !file_is_directory(c->secrets))
+        return pn_error_set(err, PN_ENOTFOUND, "'secrets': '%s' is not a directory", c->secrets);
+    if (c->secrets[0] && !realpath(c->secrets, h->paths.secrets))
+        return pn_error_errno(err, PN_EIO, "cannot resolve '%s'", c->secrets);
+    h->plugins = (struct plugin_settings){
+        .secrets = h->paths.secrets, .strict = !c->dev, .config = text_of(c->plugin_config)};
+    return 0;
+}
+
 static int prepare(struct supervisor *s, const struct host_config *config, struct pn_error *err)
 {
     struct host *h = &s->host;
@@ -146,7 +189,8 @@ static int prepare(struct supervisor *s, const struct host_config *config, struc
     h->config = &s->config;
     if ((rc = check_directories(config, err)) != 0 ||
         (rc = host_paths_init(&h->paths, config->data, err)) != 0 ||
-        (rc = place_admin(s, err)) != 0 || (rc = lock_data(s, err)) != 0 ||
+        (rc = place_admin(s, err)) != 0 || (rc = place_secrets(s, err)) != 0 ||
+        (rc = lock_data(s, err)) != 0 || (rc = outlive_the_last(s, err)) != 0 ||
         (rc = check_active(h, err)) != 0 || (rc = listen_all(h, err)) != 0)
         return rc;
     h->slab = slab_new(err);
@@ -166,7 +210,7 @@ static void spawn(struct supervisor *s, struct child *c)
     pid_t pid = fork();
     if (pid == 0) {
         close(s->signal_fd);
-        close(s->lock_fd); /* so that the lock ends with the supervisor */
+        close(s->lock_fd);
         if (c->worker < 0)
             control_main(&s->host);
         else

@@ -6,6 +6,7 @@
  * Its database connections are opened here, after the fork.
  */
 #include "base/clock.h"
+#include "binding/hasher.h"
 #include "binding/outgoing.h"
 #include "host/changes.h"
 #include "host/crash.h"
@@ -45,6 +46,7 @@ struct worker {
     struct outgoing *outgoing; /* NULL: plugins cannot call others */
     struct catalogue *catalogue;
     struct executor executor;
+    struct hasher *hasher;
     struct changes changes;
     struct dispatcher dispatcher;
     struct http_server *http;
@@ -342,6 +344,12 @@ static int open_parts(struct worker *w, struct pn_error *err)
     w->loop = loop_new(err);
     if (!w->loop)
         return PN_ENOMEM;
+    int rc = threads_new(&w->threads, w->loop, err);
+    if (rc != 0)
+        return rc;
+    w->hasher = hasher_new(w->threads);
+    if (!w->hasher)
+        return PN_ENOMEM;
     open_outgoing(w);
     struct host_settings settings;
     struct catalogue_options options = {.bundles_directory = h->paths.bundles,
@@ -349,16 +357,15 @@ static int open_parts(struct worker *w, struct pn_error *err)
                                         .state = h->state,
                                         .process = w->index,
                                         .process_count = (int)h->config->workers,
+                                        .settings = &h->plugins,
                                         .outgoing = w->outgoing,
+                                        .hasher = w->hasher,
                                         .user = w,
                                         .judge = judge};
     slab_read_settings(h->slab, &settings);
     w->catalogue = catalogue_new(&options);
     if (!w->catalogue || executor_init(&w->executor, w->loop, w->catalogue) != 0)
         return PN_ENOMEM;
-    int rc = threads_new(&w->threads, w->loop, err);
-    if (rc != 0)
-        return rc;
     w->executor.holds.threads = w->threads;
     store_set_pace(call_goes_on);
     changes_init(&w->changes, w->catalogue, w->executor.scheduler);
@@ -402,6 +409,7 @@ static void stop(struct worker *w)
     if (w->control)
         changes_lose(&w->changes, w->control);
     executor_release(&w->executor);
+    hasher_free(w->hasher);
     bus_release(&w->bus);
     http_server_free(w->http);
     dispatch_release(&w->dispatcher);

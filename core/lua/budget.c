@@ -238,6 +238,18 @@ static void end_slice(struct budget *b)
         begin_slice(cpu);
 }
 
+void budget_charge(int64_t ns)
+{
+    struct budget *b = now.budget;
+    if (now.count_into)
+        *now.count_into += (uint64_t)(ns / NS_PER_MS);
+    if (!b || b->cpu_left == INT64_MAX)
+        return;
+    b->cpu_left -= ns;
+    if (b->cpu_left <= 0)
+        budget_stop(BUDGET_CPU);
+}
+
 bool budget_goes_on(void)
 {
     struct budget *b = now.budget;

@@ -61,6 +61,9 @@ static inline void budget_point(lua_State *L)
 /* The same where nothing may raise: false when the call has ended. */
 bool budget_goes_on(void);
 
+/* CPU time that was spent elsewhere for what runs. */
+void budget_charge(int64_t ns);
+
 /* Suspends the running fiber until the scheduler resumes it; must run on one. */
 void budget_suspend(void);
 

@@ -86,6 +86,7 @@ static void describe_error(struct call *call, lua_State *thread)
         struct text text;
         text.data = lua_tolstring(thread, -1, &text.len);
         buffer_append(call->message, text.data, text.len < MESSAGE_MAX ? text.len : MESSAGE_MAX);
+        redact_buffer(&call->vm->redaction, call->message);
         if (text.data == call->raised_text)
             call->code = call->raised_code;
     } else {
@@ -133,6 +134,16 @@ static void take_failure(struct call *call, lua_State *thread, int status)
         call->outcome = CALL_ERROR;
         describe_error(call, thread);
     }
+}
+
+/* What is told about the outcome; the output itself is the plugin's own doing. */
+static void redact_outcome(struct call *call)
+{
+    const struct redaction *r = &call->vm->redaction;
+    if (call->outcome == CALL_FAILED)
+        redact_json(r, call->out);
+    else if (call->outcome == CALL_BAD_OUTPUT)
+        redact_json(r, &call->offences->list);
 }
 
 static void prepare(struct vm *vm, struct call *call)
@@ -189,6 +200,7 @@ void call_run(struct vm *vm, struct call *call)
     int status = lua_resume(thread, vm->main, 1, &results);
     if (status != LUA_OK || budget.ended)
         clean_up(call, thread, &budget, status);
+    redact_outcome(call);
     budget_leave(&budget);
     call->budget = NULL;
     lua_sethook(thread, NULL, 0, 0);
@@ -208,6 +220,11 @@ void call_cancel(struct call *call)
     call->cancelled = true;
     if (call->budget && !call->budget->ended)
         call->budget->ended = BUDGET_CANCELLED;
+}
+
+void call_charge(int64_t ns)
+{
+    budget_charge(ns);
 }
 
 bool call_goes_on(void)

@@ -102,4 +102,7 @@ void call_cancel(struct call *call);
  */
 bool call_goes_on(void);
 
+/* CPU time that was spent for the running call elsewhere: it and its plugin's share pay for it. */
+void call_charge(int64_t ns);
+
 #endif

@@ -5,6 +5,7 @@
 #include "lua/codec.h"
 
 #include "lua/budget.h"
+#include "lua/settings.h"
 
 #include "base/base64.h"
 #include "contract/check.h"
@@ -417,6 +418,8 @@ static void encode_value(struct encoder *e, const struct contract_type *type,
 {
     budget_point(e->L);
     luaL_checkstack(e->L, 8, "json");
+    if (lua_istable(e->L, -1))
+        settings_unwrap(e->L);
     bool null = lua_isnil(e->L, -1) || codec_is_null(e->L, -1);
     if (null && (type->nullable || type->kind == CONTRACT_ANY)) {
         json_write_null(e->out);

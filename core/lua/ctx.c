@@ -115,6 +115,9 @@ static int refuse_field(lua_State *L, const char *name)
     if (strcmp(name, "http") == 0)
         return luaL_error(L,
                           "ctx.http is not declared: add \"http https://…\" to the plugin's needs");
+    if (strcmp(name, "secrets") == 0)
+        return luaL_error(L, "ctx.secrets: no secret is named in the plugin's needs, as in "
+                             "needs = { \"secret api_key\" }");
     return luaL_error(L, "ctx has no '%s'", name);
 }
 

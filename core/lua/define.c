@@ -25,6 +25,14 @@ int definition_refuse(struct definition_reader *r, const char *fmt, ...)
     return pn_error_set(r->err, PN_EINVAL, "%s: %s", r->context, detail.message);
 }
 
+/* What messages about the plugin itself begin with. */
+static void set_context(struct definition_reader *r)
+{
+    if (r->where.len)
+        snprintf(r->context, sizeof r->context, "%.*s: plugin",
+                 (int)(r->where.len > 255 ? 255 : r->where.len), r->where.data);
+}
+
 static struct text top_text(struct definition_reader *r)
 {
     struct text t;
@@ -99,9 +107,19 @@ static int check_http_need(struct definition_reader *r, struct text origin)
     return 0;
 }
 
+static int check_secret_need(struct definition_reader *r, struct text need, struct text name)
+{
+    if (plugin_name_is_valid(name))
+        return 0;
+    return definition_refuse(r,
+                             "'needs': a secret is named as in \"secret api_key\": a "
+                             "lower-case letter, then letters, digits and '_', got '%.*s'",
+                             TEXT_ARGS(need));
+}
+
 static int read_need(struct definition_reader *r, struct text *out)
 {
-    static const char *const known[] = {"db", "kv", "state", "http", NULL};
+    static const char *const known[] = {"db", "kv", "state", "http", "secret", NULL};
     if (lua_type(r->L, -1) != LUA_TSTRING)
         return definition_refuse(r, "'needs' must be a list of strings");
     struct text need = top_text(r), rest = need, word;
@@ -109,7 +127,11 @@ static int read_need(struct definition_reader *r, struct text *out)
     for (const char *const *name = known; *name; name++) {
         if (!text_equal(word, text_of(*name)))
             continue;
-        int rc = text_equal(word, TEXT("http")) ? check_http_need(r, rest) : 0;
+        int rc = 0;
+        if (text_equal(word, TEXT("http")))
+            rc = check_http_need(r, rest);
+        else if (text_equal(word, TEXT("secret")))
+            rc = check_secret_need(r, need, rest);
         if (rc != 0)
             return rc;
         *out = arena_text(&r->definition->arena, need);
@@ -169,10 +191,38 @@ static int read_limits(struct definition_reader *r, int index)
     return rc;
 }
 
+/* What it is, is judged when all refs are resolved. */
+static int read_config(struct definition_reader *r, int fields)
+{
+    char path[DEFINITION_CONTEXT_MAX + 16];
+    snprintf(path, sizeof path, "%s: config", r->context);
+    lua_pushliteral(r->L, "config");
+    if (lua_rawget(r->L, fields) != LUA_TNIL) {
+        r->definition->config = define_type(r->L, lua_gettop(r->L), &r->types, path, 0, r->err);
+        if (!r->definition->config)
+            return PN_EINVAL;
+    }
+    lua_pop(r->L, 1);
+    return 0;
+}
+
+static int finish_config(struct definition_reader *r)
+{
+    struct plugin_definition *d = r->definition;
+    if (!d->config)
+        return 0;
+    bool nullable = d->config->nullable;
+    d->config = contract_type_resolve(d->config);
+    if (d->config->kind == CONTRACT_OBJECT && !nullable)
+        return 0;
+    set_context(r);
+    return definition_refuse(r, "'config' must be an object");
+}
+
 static int read_identity(struct definition_reader *r, int fields)
 {
-    static const char *const known[] = {"name",    "version", "layer",  "owner",
-                                        "summary", "needs",   "limits", NULL};
+    static const char *const known[] = {"name",  "version", "layer",  "owner", "summary",
+                                        "needs", "limits",  "config", NULL};
     struct plugin_definition *d = r->definition;
     struct text layer;
     int rc = definition_refuse_unknown(r, fields, known);
@@ -192,8 +242,9 @@ static int read_identity(struct definition_reader *r, int fields)
     if (!plugin_layer_parse(layer, &d->layer))
         return definition_refuse(r, "'layer' is record, differentiation or innovation, got '%.*s'",
                                  TEXT_ARGS(layer));
-    rc = read_needs(r, fields);
-    return rc != 0 ? rc : read_limits(r, fields);
+    if ((rc = read_needs(r, fields)) != 0 || (rc = read_limits(r, fields)) != 0)
+        return rc;
+    return read_config(r, fields);
 }
 
 /* stack: … the type's table */
@@ -296,11 +347,9 @@ int define_read(lua_State *L, struct plugin_definition *definition, struct pn_er
     if (!lua_istable(L, plugin))
         return definition_refuse(&r, "it must return what pinion.plugin gave, got %s",
                                  luaL_typename(L, plugin));
-    struct text where;
-    int rc = definition_string(&r, plugin, "where", false, &where);
-    if (rc == 0 && where.len)
-        snprintf(r.context, sizeof r.context, "%.*s: plugin",
-                 (int)(where.len > 255 ? 255 : where.len), where.data);
+    int rc = definition_string(&r, plugin, "where", false, &r.where);
+    if (rc == 0)
+        set_context(&r);
     lua_pushliteral(L, "fields");
     if (rc == 0 && lua_rawget(L, plugin) != LUA_TTABLE)
         rc = definition_refuse(&r, "it must return what pinion.plugin gave");
@@ -312,6 +361,8 @@ int define_read(lua_State *L, struct plugin_definition *definition, struct pn_er
         rc = read_capabilities(&r, plugin);
     if (rc == 0)
         rc = define_types_finish(L, &r.types, definition->types, definition->type_count, err);
+    if (rc == 0)
+        rc = finish_config(&r);
     for (size_t i = 0; rc == 0 && i < definition->capability_count; i++)
         rc = definition_capability_finish(&r, &definition->capabilities[i]);
     lua_settop(L, plugin);

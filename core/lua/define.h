@@ -60,6 +60,7 @@ struct definition_reader {
     struct plugin_definition *definition;
     struct pn_error *err;
     struct type_scope types;
+    struct text where;                    /* of the plugin's own definition */
     char context[DEFINITION_CONTEXT_MAX]; /* "orders/init.lua:12: query 'get'" */
 };
 

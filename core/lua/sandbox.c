@@ -150,8 +150,9 @@ static int print_to_log(lua_State *L)
         luaL_addvalue(&b);
     }
     luaL_pushresult(&b);
-    LOG(LOG_INFO, "print", LOG_STRING("plugin", vm_of(L)->source.plugin),
-        LOG_STRING("text", lua_tostring(L, -1)));
+    lua_insert(L, 1);
+    struct text text = value_redacted((struct value_frame *)L, text_of(lua_tostring(L, 1)));
+    LOG(LOG_INFO, "print", LOG_STRING("plugin", vm_of(L)->source.plugin), LOG_TEXT("text", text));
     return 0;
 }
 

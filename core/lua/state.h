@@ -7,6 +7,7 @@
 #include "lua/alloc.h"
 #include "lua/budget.h"
 #include "lua/call.h"
+#include "lua/redact.h"
 #include "lua/vm.h"
 
 #include <lauxlib.h>
@@ -25,10 +26,13 @@ struct vm {
     int idle_ref[VM_THREADS_KEPT];
     int idle_count;
     int ctx_meta, ctx_fields; /* registry references */
-    bool incremental;         /* the collector works in steps of ours: the heap is large */
-    size_t pause;             /* bytes in use at which the next cycle begins; 0: one goes on */
-    size_t collected;         /* bytes in use when the last cycle between calls ended */
-    int cycles;               /* of such, since something was allocated */
+    int secrets;              /* the same, of the values of ctx.secrets; 0: none */
+    bool has_config;
+    struct redaction redaction; /* what no text for people may show */
+    bool incremental;           /* the collector works in steps of ours: the heap is large */
+    size_t pause;               /* bytes in use at which the next cycle begins; 0: one goes on */
+    size_t collected;           /* bytes in use when the last cycle between calls ended */
+    int cycles;                 /* of such, since something was allocated */
 };
 
 /* Every lua_State of a VM carries it in its extra space (new coroutines inherit the main one's). */

@@ -1,6 +1,6 @@
 #include "lua/traceback.h"
 
-#include "lua/budget.h"
+#include "lua/state.h"
 
 #include <string.h>
 
@@ -65,6 +65,8 @@ void traceback_write(lua_State *L, char *out, size_t size)
     }
     if (level == FRAMES_MAX && lua_getstack(L, level, &frame))
         put(&o, "\n\t...");
+    /* A chunk is named by whoever loads it. */
+    out[redact(&vm_of(L)->redaction, out, (size_t)(o.at - out))] = 0;
 }
 
 void traceback_write_running(char *out, size_t size)

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+enum { PLACE_SIZE = 80, REDACTED_MAX = 64 * 1024 };
+
 struct iterator {
     int (*run)(struct value_frame *f, void *instance);
     void *instance;
@@ -76,10 +78,46 @@ bool value_is_null(struct value_frame *f, int n)
     return codec_is_null(state(f), slot(n));
 }
 
+/* "ctx.db:one: ", or nothing inside an iterator's step. */
+static void write_place(struct value_frame *f, char out[PLACE_SIZE])
+{
+    lua_State *L = state(f);
+    out[0] = 0;
+    if (!lua_islightuserdata(L, lua_upvalueindex(1)) ||
+        !lua_islightuserdata(L, lua_upvalueindex(2)))
+        return;
+    const struct value_method *method = lua_touserdata(L, lua_upvalueindex(1));
+    const struct value_object *object = lua_touserdata(L, lua_upvalueindex(2));
+    snprintf(out, PLACE_SIZE, "ctx.%s:%s: ", object->name, method->name);
+}
+
+_Noreturn void value_refuse_argument(struct value_frame *f, int n, const char *fmt, ...)
+{
+    struct pn_error text;
+    char place[PLACE_SIZE];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text.message, sizeof text.message, fmt, args);
+    va_end(args);
+    write_place(f, place);
+    value_raise(f, PN_EINVAL, "%sargument %d: %s", place, n, text.message);
+}
+
+_Noreturn void value_refuse(struct value_frame *f, int code, const char *fmt, ...)
+{
+    struct pn_error text;
+    char place[PLACE_SIZE];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text.message, sizeof text.message, fmt, args);
+    va_end(args);
+    write_place(f, place);
+    value_raise(f, code, "%s%s", place, text.message);
+}
+
 static _Noreturn void refuse_argument(struct value_frame *f, int n, const char *expected)
 {
-    value_raise(f, PN_EINVAL, "argument %d: expected %s, got %s", n, expected,
-                luaL_typename(state(f), slot(n)));
+    value_refuse_argument(f, n, "expected %s, got %s", expected, luaL_typename(state(f), slot(n)));
 }
 
 struct text value_need_text(struct value_frame *f, int n)
@@ -100,6 +138,23 @@ int64_t value_need_integer(struct value_frame *f, int n)
     return value;
 }
 
+int64_t value_need_member_integer(struct value_frame *f, int n, const char *name, int64_t otherwise)
+{
+    lua_State *L = state(f);
+    int exact = 0;
+    if (lua_type(L, slot(n)) != LUA_TTABLE)
+        refuse_argument(f, n, "a table");
+    lua_pushstring(L, name);
+    if (lua_rawget(L, slot(n)) != LUA_TNIL) {
+        otherwise = lua_type(L, -1) == LUA_TNUMBER ? lua_tointegerx(L, -1, &exact) : 0;
+        if (!exact)
+            value_refuse_argument(f, n, "'%s': expected an integer, got %s", name,
+                                  luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+    return otherwise;
+}
+
 bool value_next(struct value_frame *f, int n, bool *again)
 {
     lua_State *L = state(f);
@@ -114,6 +169,23 @@ bool value_next(struct value_frame *f, int n, bool *again)
         lua_pop(L, 1);
     }
     return false;
+}
+
+void *value_scratch(struct value_frame *f, size_t size)
+{
+    luaL_checkstack(state(f), 4, "values");
+    return lua_newuserdatauv(state(f), size, 0);
+}
+
+struct text value_redacted(struct value_frame *f, struct text t)
+{
+    const struct redaction *r = &vm_of(state(f))->redaction;
+    if (r->count == 0 || t.len == 0)
+        return t;
+    t.len = t.len < REDACTED_MAX ? t.len : (size_t)REDACTED_MAX;
+    char *copy = value_scratch(f, t.len);
+    memcpy(copy, t.data, t.len);
+    return (struct text){copy, redact(r, copy, t.len)};
 }
 
 enum value_type value_push_member(struct value_frame *f, int n, const char *name)

@@ -48,9 +48,12 @@ bool value_is_null(struct value_frame *f, int n);    /* pinion.null, of VALUE_NI
 /* Of VALUE_TEXT; borrowed while the argument stands. */
 struct text value_text(struct value_frame *f, int n);
 
-/* Arguments that must be of a type: raise "ctx.db:one: argument 1: expected string, got table". */
+/* Arguments that must be of a type: raise "ctx.db:one: argument 1: expected a string, got table". */
 struct text value_need_text(struct value_frame *f, int n);
 int64_t value_need_integer(struct value_frame *f, int n);
+/* The member `name` of table argument `n`; absent: `otherwise`. Raises as above. */
+int64_t value_need_member_integer(struct value_frame *f, int n, const char *name,
+                                  int64_t otherwise);
 
 /*
  * The next pair of table argument `n` (texts as keys only, others are passed over): leaves it as
@@ -62,6 +65,12 @@ bool value_next(struct value_frame *f, int n, bool *again);
 /* The member of table `n` (0: the object a method was called on), as argument `value_count + 1`. */
 enum value_type value_push_member(struct value_frame *f, int n, const char *name);
 void value_pop(struct value_frame *f);
+
+/*
+ * Memory of the plugin's own account, which may be raised across: valid until the method returns.
+ * Pushes a value to hold it; push results behind it.
+ */
+void *value_scratch(struct value_frame *f, size_t size);
 
 void value_push_nil(struct value_frame *f);
 void value_push_boolean(struct value_frame *f, bool value);
@@ -109,6 +118,17 @@ int64_t value_tag(struct value_frame *f); /* only inside an iterator's step */
  * is not caught.
  */
 _Noreturn void value_raise(struct value_frame *f, int code, const char *fmt, ...) PN_PRINTF(3, 4);
+/*
+ * The same text, or one without the plugin's secrets that is valid until the method returns; pushes
+ * a value to hold it. Of a long text only the beginning.
+ */
+struct text value_redacted(struct value_frame *f, struct text t);
+
 _Noreturn void value_raise_error(struct value_frame *f, const struct pn_error *err);
+/* "ctx.crypto:sign: argument 1: REASON", with PN_EINVAL. */
+_Noreturn void value_refuse_argument(struct value_frame *f, int n, const char *fmt, ...)
+    PN_PRINTF(3, 4);
+/* "ctx.crypto:sign: REASON" */
+_Noreturn void value_refuse(struct value_frame *f, int code, const char *fmt, ...) PN_PRINTF(3, 4);
 
 #endif

@@ -1,5 +1,6 @@
 #include "lua/vm.h"
 
+#include "lua/settings.h"
 #include "lua/state.h"
 
 #include "base/clock.h"
@@ -182,10 +183,13 @@ void vm_free(struct vm *vm)
 {
     if (!vm)
         return;
+    if (vm->main)
+        settings_cleanse(vm->main);
 #ifdef PINION_POISON
     if (vm->main)
         lua_close(vm->main);
 #endif
+    redaction_release(&vm->redaction);
     account_release(&vm->account);
     free(vm);
 }
@@ -283,4 +287,36 @@ int vm_bind(struct vm *vm, const struct value_object *object, struct pn_error *e
     lua_pushlightuserdata(L, (void *)(uintptr_t)object);
     int status = lua_pcall(L, 1, 0, 0);
     return status == LUA_OK ? 0 : take_error(L, status, err);
+}
+
+int vm_bind_secret(struct vm *vm, struct text name, struct text value, struct pn_error *err)
+{
+    lua_State *L = vm->main;
+    if (redaction_add(&vm->redaction, value) != 0)
+        return pn_error_set(err, PN_ENOMEM, "out of memory");
+    lua_pushcfunction(L, settings_bind_secret);
+    lua_pushlightuserdata(L, &name);
+    lua_pushlightuserdata(L, &value);
+    int status = lua_pcall(L, 2, 0, 0);
+    return status == LUA_OK ? 0 : take_error(L, status, err);
+}
+
+int vm_bind_config(struct vm *vm, const struct contract_type *type, struct text json,
+                   struct pn_error *err)
+{
+    lua_State *L = vm->main;
+    struct config_job job = {.type = type, .json = json, .scratch = BUFFER_INIT};
+    contract_offences_init(&job.offences);
+    lua_pushcfunction(L, settings_bind_config);
+    lua_pushlightuserdata(L, &job);
+    int status = lua_pcall(L, 1, 0, 0), rc = 0;
+    if (status != LUA_OK)
+        rc = take_error(L, status, err);
+    else if (!job.read)
+        rc = pn_error_set(err, PN_EINVAL, "it cannot be read");
+    else if (job.offences.count)
+        rc = settings_refuse_config(&job, err);
+    contract_offences_release(&job.offences);
+    buffer_release(&job.scratch);
+    return rc;
 }

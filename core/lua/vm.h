@@ -45,6 +45,19 @@ int vm_load(struct vm *vm, struct plugin_definition *definition, struct pn_error
 int vm_bind(struct vm *vm, const struct value_object *object, struct pn_error *err);
 
 /*
+ * ctx.secrets.NAME, a string. From then on log lines, errors and problems of this VM have "***" in
+ * its place. PN_ENOMEM.
+ */
+int vm_bind_secret(struct vm *vm, struct text name, struct text value, struct pn_error *err);
+
+/*
+ * ctx.config: the JSON object `json` along the type (NULL: as it is). PN_EINVAL: "member 'a': expected
+ * integer, got string". PN_ENOMEM.
+ */
+int vm_bind_config(struct vm *vm, const struct contract_type *type, struct text json,
+                   struct pn_error *err);
+
+/*
  * Compiles what ships with the host and all VMs of a process share. A process whose children make VMs
  * does this before it forks, so that not each of them has to. What fails is done by who needs it.
  */

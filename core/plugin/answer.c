@@ -101,7 +101,7 @@ static void answer_error(struct reply *r)
         const char *name, *detail;
     } known[] = {
         {PN_EFULL, 507, "storage_full", "there is no room to store this"},
-        {PN_EBUSY, 503, "retry", "the database is busy"},
+        {PN_EBUSY, 503, "retry", "what the call needs is busy"},
         {PN_ETIMEOUT, 504, "deadline", "the call took too long"},
         {PN_ENOTFOUND, 503, "retry", "the database is not ready yet"},
         {PN_EIO, 503, "retry", "the database cannot be read or written now"},

@@ -169,6 +169,12 @@ static void install_routes(struct catalogue *c, struct routes *routes)
     c->version++;
 }
 
+static const struct plugin_settings *settings_of(const struct catalogue *c)
+{
+    static const struct plugin_settings none = {.secrets = ""};
+    return c->options.settings ? c->options.settings : &none;
+}
+
 static int grant(const struct catalogue *c, struct generation *g, struct pn_error *err)
 {
     if (!plugin_needs(&g->definition, TEXT("http")))
@@ -223,7 +229,10 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
     else
         rc = open_data(c, p, g, err);
     if (rc == 0)
+        rc = generation_equip(g, settings_of(c), err);
+    if (rc == 0)
         rc = grant(c, g, err);
+    g->scope.hasher = c->options.hasher;
     if (rc == 0)
         *out = g;
     else

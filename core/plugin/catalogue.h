@@ -52,9 +52,11 @@ enum catalogue_judgement { CATALOGUE_GOOD, CATALOGUE_NO_CALLS, CATALOGUE_NO_LOAD
 
 struct catalogue_options {
     const char *bundles_directory, *databases_directory; /* borrowed */
-    struct shared *state;       /* of all workers, borrowed; NULL: one of its own, when needed */
-    int process, process_count; /* this worker, of how many: decides whose home it is */
-    struct outgoing *outgoing;  /* for plugins that need "http"; NULL: such are refused */
+    struct shared *state;  /* of all workers, borrowed; NULL: one of its own, when needed */
+    struct hasher *hasher; /* borrowed; NULL: none */
+    const struct plugin_settings *settings; /* borrowed; NULL: none */
+    int process, process_count;             /* this worker, of how many: decides whose home it is */
+    struct outgoing *outgoing; /* for plugins that need "http"; NULL: such are refused */
     void *user;
     /* Whether a release may be loaded, and called. NULL: all may. */
     enum catalogue_judgement (*judge)(void *user, const struct generation_spec *spec);

@@ -106,6 +106,53 @@ int generation_load_telling(struct generation **out, const struct generation_spe
     return 0;
 }
 
+/* So that none is left behind in the heap. */
+static void cleanse(struct buffer *value)
+{
+    if (value->data)
+        explicit_bzero(value->data, value->cap);
+    buffer_release(value);
+}
+
+static int give_secret(struct generation *g, const struct plugin_settings *settings,
+                       struct text name, struct pn_error *err)
+{
+    struct buffer value = BUFFER_INIT;
+    int rc;
+    if (settings->placeholders) {
+        if ((rc = secret_read(settings, name, NULL, err)) == 0) {
+            buffer_printf(&value, "(secret %.*s)", TEXT_ARGS(name));
+            rc = value.failed ? pn_error_set(err, PN_ENOMEM, "out of memory") : 0;
+        }
+    } else {
+        rc = secret_read(settings, name, &value, err);
+    }
+    if (rc == 0)
+        rc = vm_bind_secret(g->vm, name, buffer_text(&value), err);
+    cleanse(&value);
+    return rc;
+}
+
+int generation_equip(struct generation *g, const struct plugin_settings *settings,
+                     struct pn_error *err)
+{
+    struct plugin_definition *d = &g->definition;
+    for (size_t i = 0; i < d->need_count; i++) {
+        struct text name;
+        if (!plugin_need_secret(d->needs[i], &name))
+            continue;
+        int rc = give_secret(g, settings, name, err);
+        if (rc != 0)
+            return pn_error_wrap(err, "%s", d->name.data);
+    }
+    struct text config;
+    int rc = settings_config(settings, d->name, &config, err);
+    if (rc == 0)
+        rc = vm_bind_config(g->vm, d->config, config, err);
+    return rc != 0 ? pn_error_wrap(err, "%s: the host's configuration of the plugin", d->name.data)
+                   : 0;
+}
+
 static int by_number(const void *a, const void *b)
 {
     return ((const struct migration *)a)->number - ((const struct migration *)b)->number;

@@ -10,6 +10,7 @@
 
 #include "binding/binding.h"
 #include "plugin/bundle.h"
+#include "plugin/settings.h"
 #include "plugin/tally.h"
 #include "store/migration.h"
 
@@ -57,6 +58,13 @@ int generation_load_telling(struct generation **out, const struct generation_spe
                             struct bundle *bundle,
                             void (*mistake)(void *user, const struct pn_error *err), void *user,
                             struct pn_error *err);
+
+/*
+ * Gives it its secrets and its configuration, before its first call. PN_EINVAL: the configuration does
+ * not fit what the plugin declares; PN_ENOTFOUND and others of secret_read; PN_ENOMEM.
+ */
+int generation_equip(struct generation *g, const struct plugin_settings *settings,
+                     struct pn_error *err);
 
 struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g);

@@ -402,6 +402,7 @@ static int start_verify(struct deployer *d, struct pn_error *err)
         .temporary_directory = d->options.temporary_directory,
         .bundles_directory = d->options.bundles_directory,
         .serving = serving,
+        .settings = d->options.settings,
         .usage = d->options.usage,
         .applied_migrations = applied_migrations,
         .user = d,

@@ -60,7 +60,8 @@ struct deployer_options {
      * cut may bring back the version before, and only what serves is kept. */
     bool durable;
     bool refuses_breaking; /* production: a release that breaks callers fails its verification */
-    const struct usage *usage; /* for the words of a refusal; NULL: nothing is known */
+    const struct plugin_settings *settings; /* borrowed; as of verify_job */
+    const struct usage *usage;              /* for the words of a refusal; NULL: nothing is known */
     struct fleet fleet;
     void *user;
     void (*done)(void *user, const struct deploy_report *report);

@@ -198,7 +198,9 @@ static int verify(const struct verify_job *job, struct verify_result *out, struc
             err, PN_ELIMIT,
             "loading '%s' took %lld ms of CPU time, it may take %d: do such work in a call",
             out->plugin, (long long)load_ms, LOAD_CPU_MS_MAX);
-    else
+    else if (job->settings)
+        rc = generation_equip(g, job->settings, err);
+    if (rc == 0)
         rc = check_migrations(job, g, out, err);
     if (rc == 0)
         rc = compare(job, g, out, err);
@@ -220,7 +222,7 @@ static void harden_child(const struct verify_job *job, struct harden_report *out
 {
     const struct rlimit cpu = {VERIFY_CPU_SECONDS, VERIFY_CPU_SECONDS};
     const struct harden_plan plan = {
-        .readable = job->bundles_directory,
+        .readable = {job->bundles_directory},
         .writable = {job->databases_directory, job->temporary_directory},
         .temporary = job->temporary_directory,
         .descriptors = DESCRIPTORS,

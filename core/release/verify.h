@@ -35,7 +35,8 @@ struct verify_job {
     const char *bundles_directory; /* read only; NULL: nothing is compared */
     /* What the plugin's database has, by its name; NULL result: not known. Asked in the child. */
     const char *(*applied_migrations)(void *user, struct text plugin);
-    const struct usage *usage; /* who has called what; NULL: not known */
+    const struct plugin_settings *settings; /* with placeholders; NULL: nothing is asked for */
+    const struct usage *usage;              /* who has called what; NULL: not known */
     /* The release of that plugin that serves, to compare with; NULL: none. Asked in the child. */
     const struct generation_spec *(*serving)(void *user, struct text plugin);
     void *user;

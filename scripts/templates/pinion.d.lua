@@ -33,7 +33,8 @@ function pinion.array(list) end
 ---@field layer "record"|"differentiation"|"innovation"
 ---@field owner? string
 ---@field summary? string
----@field needs? string[] "db", "kv", "state", "http https://erp.example.com"
+---@field needs? string[] "db", "kv", "state", "http https://erp.example.com", "secret api_key"
+---@field config? pinion.AnyType what the host's file has for this plugin
 ---@field limits? pinion.Limits
 
 ---@class pinion.Limits
@@ -172,6 +173,9 @@ function types.json_schema(schema) end
 ---@field log pinion.Log
 ---@field clock pinion.Clock
 ---@field random pinion.Random
+---@field crypto pinion.Crypto
+---@field config table what the host's file has for this plugin; cannot be changed
+---@field secrets table<string, string> those that needs names; cannot be changed
 local Ctx = {}
 
 ---Ends the call with a declared error; does not return.
@@ -471,3 +475,117 @@ function Random:hex(digits) end
 ---Version 4, from the kernel.
 ---@return string
 function Random:uuid() end
+
+---@class pinion.Crypto
+local Crypto = {}
+
+---@alias pinion.HashForm "hex"|"raw"
+
+---@param text string
+---@param form? pinion.HashForm "hex"
+---@return string
+function Crypto:sha256(text, form) end
+
+---@param text string
+---@param form? pinion.HashForm "hex"
+---@return string
+function Crypto:sha384(text, form) end
+
+---@param text string
+---@param form? pinion.HashForm "hex"
+---@return string
+function Crypto:sha512(text, form) end
+
+---@param hash "sha256"|"sha384"|"sha512"
+---@param key string
+---@param text string
+---@param form? pinion.HashForm "hex"
+---@return string
+function Crypto:hmac(hash, key, text, form) end
+
+---From the kernel; fit for secrets.
+---@param count integer 1 to 65536
+---@return string
+function Crypto:random_bytes(count) end
+
+---How long it takes tells nothing about where they differ.
+---@param a string
+---@param b string
+---@return boolean
+function Crypto:equal(a, b) end
+
+---@param bytes string
+---@return string
+function Crypto:hex(bytes) end
+
+---@param text string
+---@return string? bytes
+---@return string? reason
+function Crypto:from_hex(text) end
+
+---Padded.
+---@param bytes string
+---@return string
+function Crypto:base64(bytes) end
+
+---@param text string
+---@return string? bytes
+---@return string? reason
+function Crypto:from_base64(text) end
+
+---Without padding.
+---@param bytes string
+---@return string
+function Crypto:base64url(bytes) end
+
+---@param text string
+---@return string? bytes
+---@return string? reason
+function Crypto:from_base64url(text) end
+
+---Of Ed25519, 32 raw bytes each.
+---@return { public: string, private: string }
+function Crypto:keypair() end
+
+---@param private string 32 bytes
+---@param text string 128 KiB at most
+---@return string signature 64 bytes
+function Crypto:sign(private, text) end
+
+---@param public string 32 bytes
+---@param text string 128 KiB at most
+---@param signature string
+---@return boolean
+function Crypto:verify(public, text, signature) end
+
+---AES-256-GCM: nonce, cipher text and tag in one.
+---@param key string 32 bytes
+---@param text string
+---@param additional? string proven too, and not in the result
+---@return string sealed 28 bytes longer
+function Crypto:encrypt(key, text, additional) end
+
+---@param key string 32 bytes
+---@param sealed string
+---@param additional? string
+---@return string? text
+---@return string? reason
+function Crypto:decrypt(key, sealed, additional) end
+
+---@class pinion.PasswordCosts
+---@field memory_kib? integer 19456; 7168 to 65536
+---@field passes? integer 2; 1 to 10
+---@field lanes? integer 1; 1 to 16
+
+---Argon2id; suspends the call. Queries and actions only.
+---@param password string 1 to 4096 bytes
+---@param costs? pinion.PasswordCosts
+---@return string hash in PHC form
+function Crypto:hash_password(password, costs) end
+
+---Suspends the call. Queries and actions only.
+---@param password string
+---@param hash string in PHC form
+---@return boolean? fits nil: the hash cannot be understood, or costs too much
+---@return boolean|string outdated it fits and should be made anew; or the reason
+function Crypto:verify_password(password, hash) end

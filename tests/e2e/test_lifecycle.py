@@ -1,6 +1,7 @@
 """A host's life: start and its refusals, SIGTERM and the drain, SIGHUP, SIGKILL and the next
 start."""
 
+import fcntl
 import json
 import os
 import re
@@ -135,6 +136,42 @@ def test_sigkill_takes_the_children_along_and_the_next_start_works_at_once(plugi
         host.kill()  # waits for the children's end
         host.start(wait=True)
         assert host.ok("shop.value") == {"value": 1}
+
+
+def try_lock(run):
+    fd = os.open(run, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        return None
+    return fd
+
+
+def test_the_next_start_waits_for_the_processes_that_a_killed_host_left(plugins, start_host):
+    host = start_host(plugins, mode="serve")
+    run = host.data / "run"
+    assert try_lock(run) is None
+    worker = host.worker_pids()[0]
+    os.kill(worker, signal.SIGSTOP)
+    host.kill()
+    rest = e2e_host.wait_until("the end of the last process", lambda: try_lock(run))
+    host.start(wait=False)  # as if one of them were still writing
+    time.sleep(0.3)
+    assert host.process.poll() is None and host.host_file() is None
+    os.close(rest)
+    host.wait_ready()
+    assert host.ok("shop.value") == {"value": 1}
+
+
+def test_a_host_that_is_killed_again_and_again_starts_at_once(plugins, start_host):
+    """Its processes have not ended when the next one starts."""
+    host = start_host(plugins, mode="serve", workers=3)
+    for _ in range(20):
+        host.process.kill()
+        host.process.wait()
+        host.start(wait=True)
+    assert host.ok("shop.value") == {"value": 1}
 
 
 # ---- start and its refusals

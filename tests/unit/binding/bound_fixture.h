@@ -56,7 +56,7 @@ static inline int set_up_bound(void **state)
         fail_msg("%s", fx.err.message);
     load(runner);
     size_t count = bindings_grant(&fx.definition, &bound.scope, bound.objects);
-    assert_int_equal(count, 6);
+    assert_int_equal(count, 7);
     for (size_t i = 0; i < count; i++)
         assert_int_equal(vm_bind(fx.vm, &bound.objects[i], &fx.err), 0);
     return 0;

@@ -77,7 +77,7 @@ static void grant__gives_only_what_is_declared(void **state)
     struct value_object objects[BINDINGS_MAX];
     struct plugin_definition plain = {.need_count = 0};
     size_t count = bindings_grant(&plain, &bound.scope, objects);
-    assert_int_equal(count, 3);
+    assert_int_equal(count, 4);
     for (size_t i = 0; i < count; i++)
         assert_string_not_equal(objects[i].name, "db");
 }

@@ -1,5 +1,7 @@
 pinion_unit_test(binding/test_db.c LIBRARIES pinion_binding pinion_script pinion_lua_vm)
 pinion_unit_test(binding/test_ambient.c LIBRARIES pinion_binding pinion_script pinion_lua_vm)
+pinion_unit_test(binding/test_crypto.c LIBRARIES pinion_binding pinion_script pinion_lua_vm)
+pinion_unit_test(binding/test_password.c LIBRARIES pinion_binding pinion_script pinion_lua_vm PkgConfig::ARGON2)
 pinion_unit_test(binding/test_origins.c LIBRARIES pinion_binding)
 pinion_unit_test(binding/test_lane.c LIBRARIES pinion_binding)
 pinion_unit_test(binding/test_retry.c LIBRARIES pinion_binding)

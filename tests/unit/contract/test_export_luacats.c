@@ -93,6 +93,20 @@ static void ctx__has_a_database_where_it_is_needed(void **state)
     has("---@class test.q.Ctx: pinion.Ctx\n");
 }
 
+static void ctx__has_what_the_host_gives(void **state)
+{
+    (void)state;
+    export_of("local pinion = require 'pinion' local t = pinion.types\n"
+              "local p = pinion.plugin { name = 'test', version = '1.0.0', layer = 'record', "
+              "needs = { 'secret api_key', 'secret other' }, "
+              "config = { from = t.integer { default = 1 }, to = t.optional(t.integer) } }\n"
+              "p:query 'q' { " RUNS "return p\n");
+    has("---@class test.Config\n---@field from integer\n---@field to? integer\n");
+    has("---@class test.Secrets\n---@field api_key string\n---@field other string\n");
+    has("---@class test.q.Ctx: pinion.Ctx\n---@field config test.Config\n"
+        "---@field secrets test.Secrets\n");
+}
+
 static void ctx__has_http_in_actions_that_need_it(void **state)
 {
     (void)state;
@@ -156,6 +170,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(union__is_one_of_its_objects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(capability__has_its_run_and_its_errors, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ctx__has_a_database_where_it_is_needed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(ctx__has_what_the_host_gives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(ctx__has_http_in_actions_that_need_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(versions__have_classes_of_their_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(text__cannot_become_an_annotation, set_up, tear_down),

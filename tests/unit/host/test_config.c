@@ -45,6 +45,24 @@ static void refused(const char *text, const char *why)
     assert_non_null(strstr(err.message, "line "));
 }
 
+static void config__keeps_what_is_for_plugins_as_text(void **state)
+{
+    (void)state;
+    assert_null(config.plugin_config);
+    assert_int_equal(
+        read_text("{\"secrets\":\"s\",\"config\": {\"shop\":{\"a\":[1,{}]}, \"b\":{}} }"), 0);
+    assert_string_equal(config.secrets, "s");
+    assert_string_equal(config.plugin_config, "{\"shop\":{\"a\":[1,{}]}, \"b\":{}}");
+    refused("{\"config\":[]}", "'config' must be an object");
+    refused("{\"config\":{\"shop\":1}}", "'config.shop' must be an object");
+    refused("{\"config\":{\"Shop\":{}}}",
+            "'config' has objects by the names of plugins, 'Shop' is none");
+    refused("{\"config\":{\"shop\":{},\"shop\":{}}}", "'config.shop' is there twice");
+    refused("{\"config\":{},\"config\":{}}", "'config' is there twice");
+    refused("{\"config\":{\"shop\":{]}}", "");
+    refused("{\"secrets\":\"\"}", "'secrets' must be a path");
+}
+
 static void config__reads_every_setting(void **state)
 {
     (void)state;
@@ -132,6 +150,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONFIG_TEST(config__reads_every_setting),
+        CONFIG_TEST(config__keeps_what_is_for_plugins_as_text),
         CONFIG_TEST(config__refuses_what_it_does_not_understand),
         CONFIG_TEST(config__an_absent_file_is_an_error),
         CONFIG_TEST(config__has_room_for_a_limit_of_directories),

@@ -84,7 +84,7 @@ static int run_hardened(int (*check)(void), int *line)
     assert_int_equal(pipe(ends), 0);
     pid_t child = fork();
     if (child == 0) {
-        const struct harden_plan plan = {.readable = readable,
+        const struct harden_plan plan = {.readable = {readable},
                                          .writable = {writable},
                                          .temporary = writable,
                                          .descriptors = 100,
@@ -157,7 +157,7 @@ static void report__agrees_with_the_kernel(void **state)
         char wait;
         alarm(20);
         close(ends[1]);
-        harden_process(&(struct harden_plan){.readable = readable}, report);
+        harden_process(&(struct harden_plan){.readable = {readable}}, report);
         report->part[HARDEN_DESCRIPTORS] = INT_MAX; /* it is done */
         _exit(read(ends[0], &wait, 1) == 0 ? 0 : 1);
     }
@@ -526,7 +526,7 @@ static void threads__begin_with_all_of_it_and_no_more_come(void **state)
         pthread_t thread;
         bool started = false;
         alarm(20);
-        harden_process(&(struct harden_plan){.readable = readable,
+        harden_process(&(struct harden_plan){.readable = {readable},
                                              .start_threads = start_thread,
                                              .user = &started},
                        report);

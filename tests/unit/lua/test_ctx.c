@@ -210,7 +210,8 @@ static void object__misuse_names_the_line_and_the_argument(void **state)
     load_with_object(RUN("\nctx.thing:need('x')"));
     assert_int_equal(run(""), CALL_ERROR);
     assert_int_equal(fx.call.code, PN_EINVAL);
-    expect_text(message(), "test/init.lua:5: argument 1: expected an integer, got string");
+    expect_text(message(),
+                "test/init.lua:5: ctx.thing:need: argument 1: expected an integer, got string");
     load_with_object(RUN("ctx.thing:raise()"));
     assert_int_equal(run(""), CALL_ERROR);
     expect_text(message(), "argument 1: expected a string, got no value");

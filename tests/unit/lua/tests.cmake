@@ -1,4 +1,4 @@
-set(script_tests test_alloc test_vm test_sandbox test_define test_define_type test_export_agrees test_codec_decode test_codec_encode
+set(script_tests test_alloc test_vm test_sandbox test_define test_define_type test_settings test_export_agrees test_codec_decode test_codec_encode
     test_call test_ctx test_failing_memory test_libraries test_scheduler test_strings test_types)
 foreach(name IN LISTS script_tests)
     pinion_unit_test(lua/${name}.c LIBRARIES pinion_script pinion_lua_vm)

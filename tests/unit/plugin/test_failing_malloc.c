@@ -23,7 +23,7 @@ static const char capabilities[] =
     "  local rows = ctx.db:all('select x, $1 as y from a', ('y'):rep(300))\n"
     "  for r in ctx.db:each('select x from a order by x desc') do rows[#rows + 1] = r end\n"
     "  return { rows = rows, list = i.list, header = ctx.request.headers['x-long'],\n"
-    "    hex = #ctx.random:hex(64), at = #ctx.clock:timestamp() } end }\n"
+    "    hex = #ctx.random:hex(64) + (#ctx.secrets.api_key + #ctx.config.n) * 0, at = #ctx.clock:timestamp() } end }\n"
     "local typed = { s = t.json_schema { ['not'] = { required = { 'no' } }, additionalProperties = { pattern = '^[a-z]+$' } },\n"
     "  l = t.array(t.any) { unique = true }, b = t.bytes, p = t.string { pattern = '^a+$' },\n"
     "  f = t.string { format = 'hostname' }, u = t.union { tag = 'k', one = { below = t.optional(t.ref 'self') } } }\n"
@@ -39,6 +39,11 @@ static const char capabilities[] =
     "p:command 'clear' { run = function(ctx) ctx.db:run('delete from a') end }\n"
     "p:query 'count' { output = t.integer, run = function(ctx) return ctx.db:value('select count(*) from a') end }\n";
 
+static const struct plugin_settings settings = {
+    .secrets = "",
+    .config = {"{\"\\u0061lpha\":{\"n\":[1,{\"x\":\"\\u0061\"}]}}", 39},
+};
+
 static struct catalogue *c;
 static struct loop *loop;
 static struct executor executor;
@@ -51,6 +56,7 @@ static void make_catalogue(void)
 {
     struct catalogue_options options = {.bundles_directory = home.bundles,
                                         .databases_directory = home.databases,
+                                        .settings = &settings,
                                         .process_count = 1};
     c = catalogue_new(&options);
 }
@@ -65,7 +71,7 @@ static int publish(const struct generation_spec *spec)
 
 static struct generation_spec store_version(const char *version, int64_t number)
 {
-    put_plugin("alpha", version, "'db'", capabilities);
+    put_plugin("alpha", version, "'db', 'secret api_key'", capabilities);
     put_file("migrations/0001_a.sql", "create table a(x integer) strict;");
     return store_source("alpha", number);
 }
@@ -75,6 +81,7 @@ static int set_up(void **state)
     if (set_up_home(state) != 0)
         return -1;
     log_set_level((enum log_level)(LOG_ERROR + 1));
+    setenv("PINION_SECRET_API_KEY", "long long long long", 1);
     loop = loop_new(&home.err);
     return loop ? 0 : -1;
 }
