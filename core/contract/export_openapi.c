@@ -255,7 +255,12 @@ static void write_components(struct document *d)
         write_schemas(d, d->plugins[i], &first);
     buffer_append_text(d->out, TEXT("},\"headers\":"));
     buffer_append_string(d->out, headers);
-    buffer_append_text(d->out, TEXT(",\"responses\":{"));
+    buffer_append_text(
+        d->out,
+        TEXT(
+            ",\"parameters\":{\"IdempotencyKey\":{\"name\":\"Idempotency-Key\",\"in\":\"header\","
+            "\"description\":\"The same key within 24 hours is answered the same, and done once.\","
+            "\"schema\":{\"type\":\"string\",\"pattern\":\"^[!-~]{1,255}$\"}}},\"responses\":{"));
     for (const struct export_problem *p = export_problems; p->status; p++) {
         write_problem_response(d, p->component, p->description, p->codes, p->status == 503);
         buffer_append_char(d->out, ',');

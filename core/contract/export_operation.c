@@ -14,7 +14,9 @@ enum place { IN_PATH, IN_HEADER, IN_QUERY, IN_BODY, NOWHERE };
 
 const struct export_problem export_problems[] = {
     {400, "BadInput", "The input is no JSON or does not fit the contract.",
-     "\"contract_input\",\"invalid_json\",\"invalid_query\""},
+     "\"contract_input\",\"invalid_idempotency_key\",\"invalid_json\",\"invalid_query\""},
+    {422, "KeyReused", "The Idempotency-Key came with another input before.",
+     "\"idempotency_key_reused\""},
     {500, "Failed", "The capability failed, or used more than it may.",
      "\"contract_output\",\"cpu_limit\",\"internal\",\"memory_limit\""},
     {503, "Unavailable", "Not now; the same request may succeed later.",
@@ -155,6 +157,17 @@ static const struct contract_type *member_type(const struct part *p, struct text
     return input->members[contract_member_find(input, name, SIZE_MAX)].type;
 }
 
+/* A command whose answer is kept by its Idempotency-Key (plugin/idempotency.h). */
+static bool takes_key(const struct export_operation *o)
+{
+    const struct capability *c = o->capability;
+    for (size_t i = 0; i < c->header_count; i++)
+        if (text_equal_nocase(c->headers[i].header, TEXT("idempotency-key")))
+            return false;
+    return c->kind == CAPABILITY_COMMAND &&
+           (plugin_needs(o->plugin, TEXT("db")) || plugin_needs(o->plugin, TEXT("kv")));
+}
+
 static void write_parameters(struct part *p)
 {
     const struct contract_type *input = p->o->capability->input;
@@ -172,6 +185,10 @@ static void write_parameters(struct part *p)
         else if (place == IN_HEADER)
             write_parameter(p, header_of(p->o->capability, member->name)->header, place,
                             member->type, &first);
+    }
+    if (takes_key(p->o)) {
+        json_write_comma(p->out, &first);
+        buffer_append_string(p->out, "{\"$ref\":\"#/components/parameters/IdempotencyKey\"}");
     }
     p->out = out;
     if (!first) {
@@ -275,7 +292,7 @@ static void write_declared(struct part *p, int status, const struct export_probl
 static const struct export_problem *problem_of(const struct export_operation *o, int status)
 {
     for (const struct export_problem *own = export_problems; own->status; own++)
-        if (own->status == status)
+        if (own->status == status && (status != 422 || takes_key(o)))
             return status == 507 && o->capability->kind != CAPABILITY_COMMAND ? NULL : own;
     return NULL;
 }

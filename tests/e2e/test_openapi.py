@@ -98,10 +98,31 @@ def test_errors_are_under_their_status_with_those_of_the_host(shop):
         return schema["allOf"][1]["properties"]["code"]["enum"]
 
     assert codes("409") == ["out_of_stock"]
-    assert codes("400") == ["odd_input", "contract_input", "invalid_json", "invalid_query"]
+    assert codes("400") == ["odd_input", "contract_input", "invalid_idempotency_key", "invalid_json",
+        "invalid_query"]
     assert codes("507") == ["no_room", "storage_full"]
     assert responses["500"] == {"$ref": "#/components/responses/Failed"}
     assert "507" not in operation(shop, "get", "/shop/{country}/orders/{id}")["responses"]
+
+
+def test_commands_that_keep_data_take_an_idempotency_key(folder):
+    text = SMALL % ("1.0.0", "look") + "\n"
+    text = text.replace('layer = "innovation" }', 'layer = "innovation", needs = { "kv" } }')
+    text = text.replace("return p", """p:command "put" { http = "PUT /small/{id}", input = { id = t.string }, run = function() end }
+p:command "own" { input = { key = t.string }, headers = { key = "Idempotency-Key" }, run = function() end }
+return p""").replace("local p =", "local t = pinion.types\nlocal p =")
+    result = run("openapi", plugin(folder, "small", text))
+    assert (result.returncode, result.stderr) == (0, "")
+    small = json.loads(result.stdout)
+    put = operation(small, "put", "/small/{id}")
+    assert [p.get("name", p.get("$ref")) for p in put["parameters"]] == [
+        "id", "#/components/parameters/IdempotencyKey"]
+    assert put["responses"]["422"] == {"$ref": "#/components/responses/KeyReused"}
+    assert small["components"]["parameters"]["IdempotencyKey"]["in"] == "header"
+    own = operation(small, "post", "/call/small.own")
+    assert [p["name"] for p in own["parameters"]] == ["Idempotency-Key"]
+    assert "422" not in own["responses"]
+    assert "parameters" not in operation(small, "get", "/small")
 
 
 def test_what_is_said_about_a_capability_is_there(shop):

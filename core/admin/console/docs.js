@@ -17,8 +17,10 @@ function chips(node, names) {
   return box;
 }
 
+const parametersOf = (api, operation) => (operation.parameters ?? []).map((p) => resolve(api, p));
+
 function showParameters(api, operation) {
-  const list = operation.parameters ?? [];
+  const list = parametersOf(api, operation);
   if (!list.length) return [];
   return [el("h3", "", "Parameters"), el("div", "members", ...list.map((p) =>
     member(api, p.name, p.schema, p.required, p.in, p.description, p.deprecated)))];
@@ -60,7 +62,7 @@ function addressOf(api, path, operation) {
   const server = api.servers?.[0]?.url ?? "/";
   const base = server.startsWith("http") ? server.replace(/\/$/, "") : location.origin;
   const value = (p) => encodeURIComponent(p.example ?? "…");
-  const list = operation.parameters ?? [];
+  const list = parametersOf(api, operation);
   const filled = list.filter((p) => p.in === "path").reduce((at, p) => at.replace(`{${p.name}}`, () => value(p)), path);
   const query = list.filter((p) => p.in === "query" && p.required).flatMap((p) =>
     [p.example ?? "…"].flat().map((one) => `${encodeURIComponent(p.name)}=${encodeURIComponent(one)}`));
@@ -73,7 +75,7 @@ function curl(api, path, method, operation) {
   const url = addressOf(api, path, operation);
   if (!(method === "get" || (method === "post" && body))) words.push(`-X ${method.toUpperCase()}`);
   words.push(/^[\w:/.@%~-]+$/.test(url) ? url : quote(url));
-  for (const p of operation.parameters ?? [])
+  for (const p of parametersOf(api, operation))
     if (p.in === "header" && p.required) words.push(`\\\n  -H ${quote(`${p.name}: ${p.example ?? "…"}`)}`);
   if (body) words.push(`\\\n  -d ${quote(body.example === undefined ? "{…}" : JSON.stringify(body.example))}`);
   return words.join(" ");
@@ -109,7 +111,7 @@ function showCapability(api, path, method, operation, open) {
     operation.summary === id ? null : el("span", "says", operation.summary)));
   box.id = id;
   box.dataset.words = [id, path, decodeURI(path), method, operation.summary, operation.description,
-    ...(operation.parameters ?? []).map((p) => p.name),
+    ...parametersOf(api, operation).map((p) => p.name),
     ...Object.keys(operation.requestBody?.content["application/json"].schema.properties ?? {})].join(" ").toLowerCase();
   const fill = () => box.childElementCount === 1 && box.append(fillCapability(api, path, method, operation));
   box.addEventListener("toggle", fill, { once: true });
