@@ -52,6 +52,8 @@ struct capability {
 struct plugin_limits {
     int64_t cpu_ms, wall_ms, memory_mb;
     int64_t concurrency; /* calls of the plugin that may run at once in one worker */
+    int64_t rows;        /* that ctx.db:all gives; more: the call fails */
+    int64_t db_ms;       /* that one SQL statement of ctx.db may run; 0: as long as its call */
 };
 
 struct plugin_definition {

@@ -32,7 +32,10 @@ struct statement {
     bool used;
     bool kept; /* in the cache; otherwise it goes when released */
     bool done;
-    int failed; /* SQLite's code of a bind or step that failed */
+    int failed;           /* SQLite's code of a bind or step that failed */
+    int64_t limit, spent; /* ns that it may run, 0: any; ns of the steps that have ended */
+    int64_t since;        /* monotonic ns: of the step that runs, later by what others took */
+    bool over;            /* the limit ended it */
     size_t parameters;
     uint8_t index[STORE_PARAMETERS_MAX]; /* of $N, at N - 1: SQLite numbers them as they appear */
     struct statement *newer, *older;
@@ -60,6 +63,7 @@ struct connection {
     bool snapshot;           /* a reader's: BEGIN was run */
     int pins, active;        /* holders of the snapshot: suspended calls, statements in use */
     bool busy;               /* inside SQLite, perhaps suspended there */
+    struct statement *timed; /* the one that is stepped, if it has a limit of time; or NULL */
     struct connection *next; /* in the store's list of readers */
 };
 

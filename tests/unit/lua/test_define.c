@@ -20,7 +20,7 @@ static void plugin__is_read_whole(void **state)
         "local pinion = require 'pinion'\nlocal t = pinion.types\n"
         "local p = pinion.plugin { name = 'orders', version = '1.4.0', layer = 'differentiation',\n"
         "  owner = 'team', summary = 'Orders.', needs = { 'db' },\n"
-        "  limits = { cpu_ms = 50, wall_ms = 2000, memory_mb = 32 } }\n"
+        "  limits = { cpu_ms = 50, wall_ms = 2000, memory_mb = 32, db_ms = 20 } }\n"
         "p:query 'get' { version = 2, summary = 'One.', http = 'GET /orders/{id}',\n"
         "  input = { id = t.integer }, output = t.nullable(t.object { id = t.integer }),\n"
         "  errors = { not_found = 404, gone = 410 }, run = function() end }\n"
@@ -33,6 +33,7 @@ static void plugin__is_read_whole(void **state)
     assert_int_equal(d->layer, LAYER_DIFFERENTIATION);
     assert_int_equal(d->need_count, 1);
     assert_true(d->limits.cpu_ms == 50 && d->limits.wall_ms == 2000 && d->limits.memory_mb == 32);
+    assert_true(d->limits.rows == 10000 && d->limits.db_ms == 20);
     const struct capability *get = capability("get");
     assert_string_equal(get->address.data, "orders.get");
     assert_string_equal(get->where.data, "test/init.lua:6");
@@ -122,6 +123,8 @@ static void limits__are_whole_and_in_range(void **state)
     refused(LIMITS("{ wall_ms = 1.5 }"), "'wall_ms' must be an integer");
     refused(LIMITS("{ memory_mb = 4097 }"), "'memory_mb' must be an integer from 1 to 4096");
     refused(LIMITS("{ memory_mb = '64' }"), "'memory_mb' must be an integer");
+    refused(LIMITS("{ rows = 0 }"), "'rows' must be an integer from 1 to 1000000");
+    refused(LIMITS("{ db_ms = 60001 }"), "'db_ms' must be an integer from 1 to 60000");
     refused(LIMITS("{ disk = 1 }"), "there is no field 'disk'");
 }
 
