@@ -37,7 +37,8 @@ struct capability {
     struct text summary, description;
     struct text deprecated; /* what to use instead; len 0: it is not */
     bool expose_mcp;        /* offered as a tool: expose = { "mcp" } */
-    bool idempotent; /* a second call with the same input changes nothing more; of a query true */
+    bool idempotent;  /* a second call with the same input changes nothing more; of a query true */
+    int64_t cache_ms; /* a query's answers are kept so long; 0: not at all */
     const struct capability_header *headers; /* by member */
     size_t header_count;
     struct text method, path;            /* of the declared route; len 0: none */

@@ -379,6 +379,7 @@ void sqlite_connection_close(struct connection *c)
     sqlite3_finalize(c->savepoint);
     sqlite3_finalize(c->undo);
     sqlite3_finalize(c->release);
+    sqlite3_finalize(c->version);
     sqlite3_finalize(c->find_reply);
     sqlite3_finalize(c->keep_reply);
     sqlite3_finalize(c->prune_replies);

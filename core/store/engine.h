@@ -57,6 +57,7 @@ struct connection {
     struct cache cache;
     sqlite3_stmt *begin, *commit, *rollback;
     sqlite3_stmt *savepoint, *undo, *release;              /* a writer's */
+    sqlite3_stmt *version;                                 /* the probe's, once used */
     sqlite3_stmt *find_reply, *keep_reply, *prune_replies; /* a writer's, once used */
     int log_pages;           /* a writer's: in the log after the last commit */
     int checkpoint_at;       /* log_pages that make a checkpoint due */
@@ -98,6 +99,9 @@ struct store {
     struct connection *current; /* the reader of this tick, or NULL */
     struct connection *last;    /* the reader of the last read, or NULL */
     struct connection *chosen;  /* by store_snapshot_use, or NULL */
+    struct connection *probe;   /* of store_version alone; NULL until it is first asked */
+    int64_t version;            /* what it said … */
+    bool version_known;         /* … since the last store_snapshot_end */
     bool transaction;           /* one is open, or a command is inside of the group's */
     struct group group;
     struct heap_account *heap; /* of all its connections */

@@ -81,6 +81,7 @@ function Plugin:action(name) end
 ---@field deprecated? string what to use instead
 ---@field version? integer 1; several versions of one name may live side by side
 ---@field idempotent? boolean a second call with the same input changes nothing more
+---@field cache? number|string of a query: how long its answers are kept, seconds or "5s"
 ---@field expose? "mcp"[]
 
 -- ---- types

@@ -64,6 +64,39 @@ static void capability__keeps_errors_and_headers_in_an_order(void **state)
     }
 }
 
+static void query__says_how_long_its_answers_are_kept(void **state)
+{
+    (void)state;
+#define QUERY(fields) PLUGIN "p:query 'a' { output = t.any, run = print" fields " } return p"
+    static const struct {
+        const char *source;
+        int64_t ms;
+    } good[] = {{QUERY(""), 0},
+                {QUERY(", cache = '5s'"), 5000},
+                {QUERY(", cache = '1ms'"), 1},
+                {QUERY(", cache = '1d'"), 86400000},
+                {QUERY(", cache = 0.5"), 500},
+                {QUERY(", cache = 86400"), 86400000}};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        load(good[i].source);
+        assert_int_equal(fx.definition.capabilities[0].cache_ms, good[i].ms);
+        tear_down(state);
+        set_up(state);
+    }
+    static const char *const bad[] = {
+        QUERY(", cache = 0"),     QUERY(", cache = '5 s'"), QUERY(", cache = -1"),
+        QUERY(", cache = 0 / 0"), QUERY(", cache = '2d'"),  QUERY(", cache = 86401"),
+        QUERY(", cache = 1 / 0"), QUERY(", cache = true"),  QUERY(", cache = {}")};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        refused(bad[i], "query 'a': 'cache' is a number of seconds or such as");
+    refused(PLUGIN "p:query 'a' { run = print, cache = 1 } return p",
+            "query 'a': 'cache' needs an 'output'");
+    refused(PLUGIN "p:command 'a' { run = print, cache = 1 } return p",
+            "command 'a': 'cache' is for queries only");
+    refused(PLUGIN "p:action 'a' { run = print, cache = 1 } return p",
+            "action 'a': 'cache' is for queries only");
+}
+
 static void plugin__must_be_what_init_returns(void **state)
 {
     (void)state;
@@ -216,6 +249,7 @@ int main(void)
         VM_TEST(plugin__identity_is_checked),
         VM_TEST(needs__are_bindings_of_this_host),
         VM_TEST(limits__are_whole_and_in_range),
+        VM_TEST(query__says_how_long_its_answers_are_kept),
         VM_TEST(capability__must_exist),
         VM_TEST(capability__is_named_once),
         VM_TEST(capability__fields_are_checked),

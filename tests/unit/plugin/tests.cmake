@@ -5,5 +5,7 @@ pinion_unit_test(plugin/test_failing_malloc.c LIBRARIES pinion_plugin failing_ma
 pinion_unit_test(plugin/test_mcp.c LIBRARIES pinion_plugin failing_malloc)
 pinion_unit_test(plugin/test_mcp_call.c LIBRARIES pinion_plugin failing_malloc)
 pinion_unit_test(plugin/test_tally.c LIBRARIES pinion_plugin)
+pinion_unit_test(plugin/test_query_cache.c LIBRARIES pinion_plugin failing_malloc)
+pinion_unit_test(plugin/test_cached_query.c LIBRARIES pinion_plugin)
 pinion_unit_test(plugin/test_hold.c LIBRARIES pinion_plugin PkgConfig::SQLITE)
 pinion_unit_test(plugin/test_http_action.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 300)
