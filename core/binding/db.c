@@ -4,9 +4,8 @@
  *
  * Every SQL error raises: a command that goes on after one would commit half of what it meant.
  */
+#include "base/clock.h"
 #include "binding/transaction.h"
-
-enum { ROWS_MAX = 10000 };
 
 static void bind_one(struct value_frame *f, struct statement *st, int argument, size_t parameter)
 {
@@ -49,6 +48,7 @@ static struct statement *prepare(struct value_frame *f, struct binding_call *cal
     }
     for (size_t i = 1; i <= given; i++)
         bind_one(f, st, (int)i + 1, i);
+    statement_limit(st, call->scope->plugin->limits.db_ms * NS_PER_MS);
     return st;
 }
 
@@ -160,12 +160,15 @@ static int db_all(struct value_frame *f, void *instance)
 {
     (void)instance;
     struct binding_call *call = value_call(f)->bindings;
+    int64_t most = call->scope->plugin->limits.rows;
     int slot = hold(f, call, prepare(f, call));
     value_push_array(f, 8);
     for (int64_t row = 1; step(f, call, slot) == STORE_ROW; row++) {
-        if (row > ROWS_MAX)
-            value_raise(f, PN_ELIMIT, "more than %d rows: page with \"limit\", or use ctx.db:each",
-                        ROWS_MAX);
+        if (row > most)
+            value_raise(
+                f, PN_ELIMIT,
+                "more than %lld rows (limits.rows): page with \"limit\", or use ctx.db:each",
+                (long long)most);
         push_row(f, call->cursors[slot]);
         value_set_item(f, row);
     }

@@ -1,6 +1,7 @@
 #include "binding/pair.h"
 
 #include "base/arena.h"
+#include "base/span.h"
 #include "json/tree.h"
 
 #include <math.h>
@@ -55,37 +56,13 @@ void pair_push(struct value_frame *f, struct text json, const char *name)
     value_raise(f, err.code, "%s: what is kept cannot be read: %s", name, err.message);
 }
 
-/* "30s", "5m": milliseconds; 0: it is no such text. */
-static int64_t parse_span(struct text t)
-{
-    static const struct {
-        struct text unit;
-        int64_t ms;
-    } units[] = {{TEXT("ms"), 1},
-                 {TEXT("s"), 1000},
-                 {TEXT("m"), 60 * 1000},
-                 {TEXT("h"), 3600 * 1000},
-                 {TEXT("d"), 24 * 3600 * 1000}};
-    size_t digits = 0;
-    int64_t count, ms;
-    while (digits < t.len && t.data[digits] >= '0' && t.data[digits] <= '9')
-        digits++;
-    if (digits == 0 || !text_to_int64((struct text){t.data, digits}, &count))
-        return 0;
-    struct text unit = {t.data + digits, t.len - digits};
-    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
-        if (text_equal(unit, units[i].unit))
-            return __builtin_mul_overflow(count, units[i].ms, &ms) ? INT64_MAX : ms;
-    return 0;
-}
-
 static int64_t read_ttl(struct value_frame *f, int n, const char *name)
 {
     double seconds = 0;
     int64_t ms = 0;
     enum value_type type = value_type(f, n);
     if (type == VALUE_TEXT) {
-        ms = parse_span(value_text(f, n));
+        ms = span_parse(value_text(f, n));
     } else if (type == VALUE_INTEGER || type == VALUE_NUMBER) {
         seconds = value_number(f, n);
         if (seconds > 0 && seconds <= (double)ttl_max / 1000)

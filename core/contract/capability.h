@@ -37,7 +37,8 @@ struct capability {
     struct text summary, description;
     struct text deprecated; /* what to use instead; len 0: it is not */
     bool expose_mcp;        /* offered as a tool: expose = { "mcp" } */
-    bool idempotent; /* a second call with the same input changes nothing more; of a query true */
+    bool idempotent;  /* a second call with the same input changes nothing more; of a query true */
+    int64_t cache_ms; /* a query's answers are kept so long; 0: not at all */
     const struct capability_header *headers; /* by member */
     size_t header_count;
     struct text method, path;            /* of the declared route; len 0: none */
@@ -52,6 +53,8 @@ struct capability {
 struct plugin_limits {
     int64_t cpu_ms, wall_ms, memory_mb;
     int64_t concurrency; /* calls of the plugin that may run at once in one worker */
+    int64_t rows;        /* that ctx.db:all gives; more: the call fails */
+    int64_t db_ms;       /* that one SQL statement of ctx.db may run; 0: as long as its call */
 };
 
 struct plugin_definition {

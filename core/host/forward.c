@@ -74,5 +74,6 @@ bool forward_read_answer(struct text payload, struct answer *answer, struct text
     answer->status = (int)status;
     answer->is_problem = is_problem != 0;
     answer->replayed = replayed != 0;
+    answer->cache = ANSWER_UNCACHED; /* commands only are forwarded */
     return rest.len == 0;
 }

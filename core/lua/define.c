@@ -169,10 +169,11 @@ static int read_needs(struct definition_reader *r, int index)
 
 static int read_limits(struct definition_reader *r, int index)
 {
-    static const char *const known[] = {"cpu_ms", "wall_ms", "memory_mb", "concurrency", NULL};
+    static const char *const known[] = {"cpu_ms", "wall_ms", "memory_mb", "concurrency",
+                                        "rows",   "db_ms",   NULL};
     struct plugin_limits *limits = &r->definition->limits;
-    *limits =
-        (struct plugin_limits){.cpu_ms = 100, .wall_ms = 5000, .memory_mb = 64, .concurrency = 64};
+    *limits = (struct plugin_limits){
+        .cpu_ms = 100, .wall_ms = 5000, .memory_mb = 64, .concurrency = 64, .rows = 10000};
     lua_pushliteral(r->L, "limits");
     int type = lua_rawget(r->L, index);
     int rc = 0;
@@ -182,7 +183,9 @@ static int read_limits(struct definition_reader *r, int index)
                (rc = definition_integer(r, table, "cpu_ms", 1, 60000, &limits->cpu_ms)) ||
                (rc = definition_integer(r, table, "wall_ms", 1, 600000, &limits->wall_ms)) ||
                (rc = definition_integer(r, table, "memory_mb", 1, 4096, &limits->memory_mb)) ||
-               (rc = definition_integer(r, table, "concurrency", 1, 1000, &limits->concurrency)));
+               (rc = definition_integer(r, table, "concurrency", 1, 1000, &limits->concurrency)) ||
+               (rc = definition_integer(r, table, "rows", 1, 1000000, &limits->rows)) ||
+               (rc = definition_integer(r, table, "db_ms", 1, 60000, &limits->db_ms)));
     } else if (type != LUA_TNIL) {
         rc = definition_refuse(r, "'limits' must be a table, got %s", luaL_typename(r->L, -1));
     }

@@ -3,10 +3,13 @@
  */
 #include "lua/define.h"
 
+#include "base/span.h"
+
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ERRORS_MAX = 64, HEADERS_MAX = 32, HEADER_NAME_MAX = 64 };
+enum { ERRORS_MAX = 64, HEADERS_MAX = 32, HEADER_NAME_MAX = 64, CACHE_MS_MAX = 24 * 3600 * 1000 };
 
 static int read_error(struct definition_reader *r, struct declared_error *out)
 {
@@ -238,6 +241,30 @@ static int read_idempotent(struct definition_reader *r, int index, struct capabi
     return 0;
 }
 
+/* cache = "5s" */
+static int read_cache(struct definition_reader *r, int index, struct capability *c)
+{
+    lua_pushliteral(r->L, "cache");
+    int type = lua_rawget(r->L, index);
+    struct text span = {NULL, 0};
+    lua_Number seconds = type == LUA_TNUMBER ? lua_tonumber(r->L, -1) : 0;
+    if (type == LUA_TSTRING)
+        span.data = lua_tolstring(r->L, -1, &span.len);
+    lua_pop(r->L, 1);
+    if (type == LUA_TNIL)
+        return 0;
+    if (c->kind != CAPABILITY_QUERY)
+        return definition_refuse(r, "'cache' is for queries only");
+    if (span.data)
+        c->cache_ms = span_parse(span);
+    else if (seconds > 0 && seconds <= (lua_Number)CACHE_MS_MAX / 1000)
+        c->cache_ms = (int64_t)ceil(seconds * 1000);
+    if (c->cache_ms > 0 && c->cache_ms <= CACHE_MS_MAX)
+        return 0;
+    return definition_refuse(r, "'cache' is a number of seconds or such as \"500ms\", \"30s\", "
+                                "\"5m\", above 0 and at most 1 day");
+}
+
 static int read_texts(struct definition_reader *r, int fields, struct capability *c)
 {
     int rc = definition_string(r, fields, "summary", false, &c->summary);
@@ -249,15 +276,15 @@ static int read_texts(struct definition_reader *r, int fields, struct capability
 static int read_fields(struct definition_reader *r, int fields, struct capability *c)
 {
     static const char *const known[] = {
-        "version", "summary", "description", "deprecated", "http", "headers", "input",
-        "output",  "errors",  "idempotent",  "expose",     "run",  NULL};
+        "version", "summary", "description", "deprecated", "http",  "headers", "input",
+        "output",  "errors",  "idempotent",  "expose",     "cache", "run",     NULL};
     int rc = definition_refuse_unknown(r, fields, known);
     c->version = 1;
     if (rc != 0 ||
         (rc = definition_integer(r, fields, "version", 1, INT32_MAX, &c->version)) != 0 ||
         (rc = read_address(r, c)) != 0 || (rc = read_texts(r, fields, c)) != 0 ||
         (rc = read_idempotent(r, fields, c)) != 0 || (rc = read_expose(r, fields, c)) != 0 ||
-        (rc = read_input(r, fields, c)) != 0 ||
+        (rc = read_cache(r, fields, c)) != 0 || (rc = read_input(r, fields, c)) != 0 ||
         (rc = read_contract(r, fields, "output", &c->output)) != 0 ||
         (rc = read_errors(r, fields, c)) != 0 || (rc = read_route(r, fields, c)) != 0 ||
         (rc = read_headers(r, fields, c)) != 0)
@@ -339,6 +366,8 @@ static int check_route_parameters(struct definition_reader *r, const struct capa
 int definition_capability_finish(struct definition_reader *r, struct capability *c)
 {
     set_context(r, c);
+    if (c->cache_ms && !c->output)
+        return definition_refuse(r, "'cache' needs an 'output': without one, nothing is answered");
     bool nullable = c->input->nullable; /* of a ref: also what it stands for */
     c->input = contract_type_resolve(c->input);
     if (c->input->kind != CONTRACT_OBJECT || nullable)

@@ -7,10 +7,14 @@
 
 #include "lua/call.h"
 
+/* Of a query that declares `cache`. */
+enum answer_cache { ANSWER_UNCACHED, ANSWER_MISS, ANSWER_HIT };
+
 struct answer {
     int status;
     bool is_problem;
-    bool replayed;    /* to the same Idempotency-Key as before */
+    bool replayed; /* to the same Idempotency-Key as before */
+    enum answer_cache cache;
     struct text body; /* borrowed from the call's buffers; empty with 204 */
 };
 

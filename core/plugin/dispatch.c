@@ -29,13 +29,16 @@ static_assert(sizeof(struct call_header) == sizeof(struct http_header),
 void dispatch_respond(struct http_exchange *x, const struct answer *answer, struct text generation,
                       struct text trace_id, const struct http_header *extra)
 {
-    struct http_header headers[5];
+    struct http_header headers[6];
     size_t count = 0;
     if (generation.len)
         headers[count++] = (struct http_header){TEXT("Pinion-Generation"), generation};
     headers[count++] = (struct http_header){TEXT("Pinion-Trace-Id"), trace_id};
     if (answer->replayed)
         headers[count++] = (struct http_header){TEXT("Idempotency-Replayed"), TEXT("true")};
+    if (answer->cache != ANSWER_UNCACHED)
+        headers[count++] = (struct http_header){
+            TEXT("Pinion-Cache"), answer->cache == ANSWER_HIT ? TEXT("hit") : TEXT("miss")};
     if (extra)
         headers[count++] = *extra;
     if (answer->status == 503)

@@ -2,9 +2,12 @@
 
 #include "base/clock.h"
 #include "lua/scheduler.h"
+#include "store/version.h"
 
 #include <stddef.h>
 #include <stdlib.h>
+
+#define OVERLOADED "too many calls of this plugin are waiting (limits.concurrency)"
 
 enum { KEEP_BYTES = 1024 * 1024, IDLE_MAX = 64 };
 
@@ -22,6 +25,7 @@ struct running {
     struct buffer out, body, message, copies;
     struct contract_offences offences;
     struct idempotency idempotency;
+    struct query_ticket ticket;
     struct answer answer;
     execute_done done; /* NULL: nobody waits for it */
     void *user;
@@ -56,6 +60,7 @@ static void running_free(struct running *r)
     buffer_release(&r->message);
     buffer_release(&r->copies);
     contract_offences_release(&r->offences);
+    buffer_release(&r->ticket.key);
     bindings_release(&r->bindings);
     free(r);
 }
@@ -233,6 +238,27 @@ static void keep_failure(struct running *r)
     bindings_finish(&r->bindings, kept, NULL);
 }
 
+/* What its plugin's database is at; -1: not known. Where there is none, nothing changes. */
+static int64_t version_of(struct running *r)
+{
+    struct pn_error err;
+    int64_t version = 0;
+    catalogue_touch(r->executor->catalogue, r->plugin); /* to be asked again in the next tick */
+    if (r->plugin->store && store_version(r->plugin->store, &version, &err) != 0)
+        return -1;
+    return version;
+}
+
+/* The snapshot of this tick may be older than the version that is asked for now. */
+static void begin_reading(struct running *r)
+{
+    if (!r->ticket.leads)
+        return;
+    if (r->plugin->store)
+        store_snapshot_end(r->plugin->store);
+    query_cache_run(&r->ticket, version_of(r));
+}
+
 static bool is_error(enum call_outcome outcome)
 {
     return outcome != CALL_OK && outcome != CALL_FAILED && outcome != CALL_BAD_JSON &&
@@ -248,6 +274,7 @@ static void run(struct task *t)
     bindings_begin(&r->bindings, &g->scope);
     if (is_answered(r))
         return;
+    begin_reading(r);
     call_run(g->vm, &r->call);
     keep_success(r);
     finish_bindings(r);
@@ -257,6 +284,8 @@ static void run(struct task *t)
     g->errors += is_error(r->call.outcome);
     g->outgrown = r->call.outcome == CALL_MEMORY ? g->outgrown + 1 : 0;
     answer_call(&r->call, r->executor->show_internals, &r->body, &r->answer);
+    if (r->call.capability->cache_ms && r->answer.status == 200)
+        r->answer.cache = ANSWER_MISS;
     keep_failure(r);
 }
 
@@ -275,7 +304,7 @@ static void resume(struct task *t)
     bindings_resume(&r->bindings);
 }
 
-static void tell(struct running *r)
+static void tell_one(struct running *r)
 {
     struct executor *e = r->executor;
     struct generation *g = r->generation;
@@ -283,6 +312,70 @@ static void tell(struct running *r)
         r->done(r->user, r->id, &r->answer, &r->origin);
     give(e, r);
     generation_unref(g);
+}
+
+/* As if it had run: by what another one was sent, and got. */
+static void tell_kept(struct running *r, const uint64_t *sent, struct text body)
+{
+    memcpy(r->call.sent, sent, sizeof r->call.sent);
+    tally_count(&r->generation->tally, &r->call);
+    r->generation->calls++;
+    r->answer = (struct answer){.status = 200, .cache = ANSWER_HIT, .body = body};
+    tell_one(r);
+}
+
+static void start_late(struct running *r)
+{
+    if (scheduler_start(r->executor->scheduler, &r->plugin->share, &r->task))
+        return;
+    answer_problem(&r->body, 503, "overloaded", TEXT(OVERLOADED), r->call.capability->address,
+                   &r->origin, &r->answer);
+    tell_one(r);
+}
+
+/* What did not succeed is not passed on: the others run for themselves. */
+static void tell_waiting(struct running *r)
+{
+    struct query_cache *c = &r->generation->cache;
+    bool good = r->answer.status == 200;
+    if (good)
+        query_cache_keep(c, &r->ticket, r->answer.body, r->call.sent,
+                         loop_now(r->executor->loop) + r->call.capability->cache_ms * NS_PER_MS);
+    struct query_ticket *waiting = query_cache_settle(c, &r->ticket);
+    while (waiting) {
+        struct running *w =
+            (struct running *)(void *)((char *)waiting - offsetof(struct running, ticket));
+        waiting = waiting->next;
+        if (good || !w->done)
+            tell_kept(w, r->call.sent, r->answer.body);
+        else
+            start_late(w);
+    }
+}
+
+static void tell(struct running *r)
+{
+    if (r->ticket.leads)
+        tell_waiting(r);
+    tell_one(r);
+}
+
+/* True: its answer is kept, and was told; or another call makes it, and tells it. */
+static bool is_kept(struct running *r)
+{
+    struct query_cache *c = &r->generation->cache;
+    struct query_answer kept;
+    if (!r->call.capability->cache_ms || !query_ticket_begin(c, &r->ticket, &r->call))
+        return false;
+    r->ticket.version = version_of(r);
+    if (query_cache_find(c, &r->ticket, loop_now(r->executor->loop), &kept)) {
+        tell_kept(r, kept.sent, kept.body);
+        return true;
+    }
+    if (query_cache_wait(c, &r->ticket))
+        return true;
+    query_cache_lead(c, &r->ticket);
+    return false;
 }
 
 static void settled(struct held *held, const struct pn_error *failure)
@@ -343,6 +436,7 @@ static void fill(struct running *r, const struct execution *x)
                             .bindings = &r->bindings,
                             .cpu_ns = limits->cpu_ms * NS_PER_MS,
                             .deadline = loop_now(r->executor->loop) + limits->wall_ms * NS_PER_MS};
+    r->ticket.leads = false;
     r->done = x->done;
     r->user = x->user;
     r->id = x->id;
@@ -365,13 +459,13 @@ void execute(struct executor *e, const struct execution *x)
     share->concurrency = (unsigned)limits->concurrency;
     share->backlog = share->concurrency * BACKLOG_PER_RUNNING;
     bool copied = copy_request(r, x);
-    if (copied && scheduler_start(e->scheduler, share, &r->task))
+    if (copied && (is_kept(r) || scheduler_start(e->scheduler, share, &r->task)))
         return;
+    if (r->ticket.leads)
+        query_cache_settle(&r->generation->cache, &r->ticket); /* nobody waits for it yet */
     generation_unref(r->generation);
     give(e, r);
-    refuse(e, x, "overloaded",
-           copied ? "too many calls of this plugin are waiting (limits.concurrency)"
-                  : "the worker is out of memory");
+    refuse(e, x, "overloaded", copied ? OVERLOADED : "the worker is out of memory");
 }
 
 void execute_forget(struct executor *e, const void *user)

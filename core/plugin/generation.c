@@ -19,6 +19,7 @@ static void close_generation(struct generation *g)
     vm_free(g->vm);
     grant_free(g->scope.grant);
     tally_release(&g->tally);
+    query_cache_release(&g->cache);
     arena_release(&g->definition.arena);
     bundle_close(&g->bundle);
 #ifdef PINION_POISON

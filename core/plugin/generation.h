@@ -10,6 +10,7 @@
 
 #include "binding/binding.h"
 #include "plugin/bundle.h"
+#include "plugin/query_cache.h"
 #include "plugin/settings.h"
 #include "plugin/tally.h"
 #include "store/migration.h"
@@ -34,7 +35,8 @@ struct generation {
     struct vm *vm;
     uint64_t calls, errors; /* served by it in this process */
     struct tally tally;     /* of who has called what */
-    unsigned outgrown;      /* the last calls in a row that ended for want of memory */
+    struct query_cache cache;
+    unsigned outgrown; /* the last calls in a row that ended for want of memory */
 };
 
 /*

@@ -59,13 +59,24 @@ static bool goes_on(void)
     return on;
 }
 
+/* Whether a statement's own limit is used up. What others ran meanwhile is not its time. */
+static bool is_used_up(struct statement *st, int64_t before_others)
+{
+    int64_t now = clock_monotonic();
+    st->since += now - before_others;
+    st->over = st->spent + (now - st->since) > st->limit;
+    return st->over;
+}
+
 static int check_progress(void *connection)
 {
-    const struct connection *c = connection;
+    struct connection *c = connection;
     if (c->mode == MODE_HOST) /* perhaps in another thread */
         return 0;
-    int64_t deadline = c->store->deadline;
+    int64_t deadline = c->store->deadline, before = c->timed ? clock_monotonic() : 0;
     if (pace && !goes_on())
+        return 1;
+    if (c->timed && is_used_up(c->timed, before))
         return 1;
     return deadline && clock_monotonic() > deadline;
 }
@@ -368,6 +379,7 @@ void sqlite_connection_close(struct connection *c)
     sqlite3_finalize(c->savepoint);
     sqlite3_finalize(c->undo);
     sqlite3_finalize(c->release);
+    sqlite3_finalize(c->version);
     sqlite3_finalize(c->find_reply);
     sqlite3_finalize(c->keep_reply);
     sqlite3_finalize(c->prune_replies);

@@ -32,7 +32,10 @@ struct statement {
     bool used;
     bool kept; /* in the cache; otherwise it goes when released */
     bool done;
-    int failed; /* SQLite's code of a bind or step that failed */
+    int failed;           /* SQLite's code of a bind or step that failed */
+    int64_t limit, spent; /* ns that it may run, 0: any; ns of the steps that have ended */
+    int64_t since;        /* monotonic ns: of the step that runs, later by what others took */
+    bool over;            /* the limit ended it */
     size_t parameters;
     uint8_t index[STORE_PARAMETERS_MAX]; /* of $N, at N - 1: SQLite numbers them as they appear */
     struct statement *newer, *older;
@@ -54,12 +57,14 @@ struct connection {
     struct cache cache;
     sqlite3_stmt *begin, *commit, *rollback;
     sqlite3_stmt *savepoint, *undo, *release;              /* a writer's */
+    sqlite3_stmt *version;                                 /* the probe's, once used */
     sqlite3_stmt *find_reply, *keep_reply, *prune_replies; /* a writer's, once used */
     int log_pages;           /* a writer's: in the log after the last commit */
     int checkpoint_at;       /* log_pages that make a checkpoint due */
     bool snapshot;           /* a reader's: BEGIN was run */
     int pins, active;        /* holders of the snapshot: suspended calls, statements in use */
     bool busy;               /* inside SQLite, perhaps suspended there */
+    struct statement *timed; /* the one that is stepped, if it has a limit of time; or NULL */
     struct connection *next; /* in the store's list of readers */
 };
 
@@ -94,6 +99,9 @@ struct store {
     struct connection *current; /* the reader of this tick, or NULL */
     struct connection *last;    /* the reader of the last read, or NULL */
     struct connection *chosen;  /* by store_snapshot_use, or NULL */
+    struct connection *probe;   /* of store_version alone; NULL until it is first asked */
+    int64_t version;            /* what it said … */
+    bool version_known;         /* … since the last store_snapshot_end */
     bool transaction;           /* one is open, or a command is inside of the group's */
     struct group group;
     struct heap_account *heap; /* of all its connections */

@@ -7,6 +7,7 @@
  */
 #include "store/statement.h"
 
+#include "base/clock.h"
 #include "store/engine.h"
 
 #include <stdlib.h>
@@ -274,13 +275,19 @@ void statement_release(struct statement *st)
     sqlite3_reset(st->handle);
     if (st->parameters)
         sqlite3_clear_bindings(st->handle);
-    st->used = st->done = false;
+    st->used = st->done = st->over = false;
     st->failed = 0;
+    st->limit = st->spent = 0;
     c->active--;
     if (!st->kept)
         statement_free(st);
     if (c != c->store->current && !c->writer)
         store_reader_settle(c);
+}
+
+void statement_limit(struct statement *st, int64_t ns)
+{
+    st->limit = ns;
 }
 
 size_t statement_parameter_count(const struct statement *st)
@@ -341,6 +348,18 @@ void statement_bind_blob(struct statement *st, size_t n, struct text value)
                                      SQLITE_STATIC));
 }
 
+static int report(struct statement *st, struct pn_error *err)
+{
+    struct connection *c = st->connection;
+    char excerpt[EXCERPT_SIZE];
+    if (!st->over || (st->failed & 0xFF) != SQLITE_INTERRUPT)
+        return fault_report(c, st->failed, st->sql, err);
+    store_set_fault(c->store, STORE_FAULT_OTHER);
+    sql_excerpt(st->sql, -1, excerpt);
+    return pn_error_set(err, PN_ETIMEOUT, "it ran longer than %lld ms (limits.db_ms) in '%s'",
+                        (long long)(st->limit / NS_PER_MS), excerpt);
+}
+
 static int step_failed(struct statement *st, int rc, struct pn_error *err)
 {
     struct connection *c = st->connection;
@@ -348,12 +367,33 @@ static int step_failed(struct statement *st, int rc, struct pn_error *err)
     if (!err)
         err = &own;
     st->failed = rc;
-    int status = fault_report(c, rc, st->sql, err);
+    int status = report(st, err);
     /* Some failures end the transaction as a whole: what follows must not become transactions of
      * their own. */
     if (c->writer && c->store->transaction && sqlite3_get_autocommit(c->db))
         store_doom(c->store, status, err->message);
     return status;
+}
+
+static int run(struct statement *st)
+{
+    struct connection *c = st->connection;
+    struct heap_account *before = sqlite_connection_enter(c);
+    enum mode outer = enter_mode(st); /* SQLite may compile it anew */
+    int rc = sqlite3_step(st->handle);
+    c->mode = outer;
+    sqlite_connection_leave(c, before);
+    return rc;
+}
+
+static int run_timed(struct statement *st)
+{
+    st->since = clock_monotonic();
+    st->connection->timed = st;
+    int rc = run(st);
+    st->connection->timed = NULL;
+    st->spent += clock_monotonic() - st->since;
+    return rc;
 }
 
 int statement_step(struct statement *st, struct pn_error *err)
@@ -362,18 +402,14 @@ int statement_step(struct statement *st, struct pn_error *err)
     if (st->done)
         return STORE_DONE;
     if (st->failed)
-        return fault_report(c, st->failed, st->sql, err);
+        return report(st, err);
     int status = c->writer ? store_check_transaction(c->store, err) : 0;
     if (status)
         return status;
     c->denial[0] = 0;
     if (!st->read_only)
         c->store->group.writes = true;
-    struct heap_account *before = sqlite_connection_enter(st->connection);
-    enum mode outer = enter_mode(st); /* SQLite may compile it anew */
-    int rc = sqlite3_step(st->handle);
-    c->mode = outer;
-    sqlite_connection_leave(st->connection, before);
+    int rc = st->limit ? run_timed(st) : run(st);
     if (rc == SQLITE_ROW)
         return STORE_ROW;
     if (rc != SQLITE_DONE)

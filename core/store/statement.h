@@ -32,6 +32,13 @@ enum { STORE_PARAMETERS_MAX = 100, STORE_VALUE_MAX = 4 << 20 /* bytes of a text,
 int store_prepare(struct store *s, enum store_access access, struct text sql,
                   struct statement **out, struct pn_error *err);
 
+/*
+ * From now until its release it may run for `ns` in all: steps, without what passes between them or
+ * while others run. Beyond that it fails with PN_ETIMEOUT, and the message names limits.db_ms. 0: no
+ * limit, which is where every statement begins.
+ */
+void statement_limit(struct statement *st, int64_t ns);
+
 /* Resets it, forgets its parameters, and gives it back to be prepared again. NULL is fine. */
 void statement_release(struct statement *st);
 

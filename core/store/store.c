@@ -67,6 +67,7 @@ void store_close(struct store *s)
         sqlite_connection_close(s->readers);
         s->readers = next;
     }
+    sqlite_connection_close(s->probe);
     /* Last, as only the writer folds the log into the file when nobody else has it open. */
     sqlite_connection_close(s->group.fresh);
     sqlite_connection_close(s->writer);
@@ -258,6 +259,7 @@ void store_reader_settle(struct connection *c)
 void store_snapshot_end(struct store *s)
 {
     struct connection *c = s->current;
+    s->version_known = false;
     if (!c)
         return;
     if (is_held(c))

@@ -42,6 +42,8 @@ function pinion.array(list) end
 ---@field cpu_ms? integer 100; CPU time of one call
 ---@field wall_ms? integer 5000; from a call's arrival to its answer
 ---@field concurrency? integer 64; calls that have begun and not ended, in one worker
+---@field rows? integer 10000; that ctx.db:all gives
+---@field db_ms? integer none; that one SQL statement of ctx.db may run
 
 ---@alias pinion.AnyType pinion.Type|table<string, pinion.Type|table>
 
@@ -80,6 +82,7 @@ function Plugin:action(name) end
 ---@field deprecated? string what to use instead
 ---@field version? integer 1; several versions of one name may live side by side
 ---@field idempotent? boolean a second call with the same input changes nothing more
+---@field cache? number|string of a query: how long its answers are kept, seconds or "5s"
 ---@field expose? "mcp"[]
 
 -- ---- types

@@ -297,3 +297,25 @@ def test_an_endless_loop_is_ended_and_others_are_served(folder, start_host):
         answer = c.answer()
     assert (answer.status, answer.json()["code"]) == (500, "cpu_limit")
     assert host.status()["workers"][0]["respawns"] == 0
+
+
+def test_a_statement_that_runs_longer_than_db_ms_is_ended(folder, start_host):
+    endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
+    body = f"""
+plugin:query "all" {{ output = t.any, run = function(ctx) return ctx.db:value("{endless}") end }}
+plugin:query "rest" {{ output = t.any, run = function(ctx)
+    local good, why = pcall(function() return ctx.db:value("{endless}") end)
+    return {{ good = good, why = tostring(why), rest = ctx.db:value("select 41") }} end }}
+plugin:query "rows" {{ output = t.any, run = function(ctx)
+    return ctx.db:all("select 1 as a union all select 2 union all select 3") end }}
+"""
+    e2e_host.write(folder / "plugins" / "shop" / "init.lua",
+        e2e_plugins.plugin(body, needs=["db"], limits={"db_ms": 20, "rows": 2}))
+    host = start_host(folder / "plugins" / "shop")
+    answer = host.call("shop.all")
+    assert (answer.status, answer.json()["code"]) == (504, "deadline")
+    assert "it ran longer than 20 ms (limits.db_ms) in 'with recursive" in answer.json()["detail"]
+    rest = host.ok("shop.rest")
+    assert (rest["good"], rest["rest"]) == (False, 41) and "limits.db_ms" in rest["why"]
+    refused = host.call("shop.rows")
+    assert refused.status == 500 and "more than 2 rows (limits.rows)" in refused.json()["detail"]

@@ -170,6 +170,36 @@ static void all__has_a_limit_of_rows(void **state)
     expect("get", code, "10000");
     snprintf(code, sizeof code, series, 10001);
     expect_error("get", code, PN_ELIMIT, "more than 10000 rows");
+    fx.definition.limits.rows = 2;
+    snprintf(code, sizeof code, series, 2);
+    expect("get", code, "2");
+    snprintf(code, sizeof code, series, 3);
+    expect_error("get", code, PN_ELIMIT, "more than 2 rows (limits.rows): page with");
+}
+
+#define ENDLESS                                                                                    \
+    "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
+
+static void a_statement__may_run_for_db_ms(void **state)
+{
+    (void)state;
+    fx.definition.limits.db_ms = 5;
+    expect_error("get", "return ctx.db:value('" ENDLESS "')", PN_ETIMEOUT,
+                 "it ran longer than 5 ms (limits.db_ms) in 'with recursive n(i)");
+    expect("get",
+           "local good, why = pcall(ctx.db.value, ctx.db, '" ENDLESS "')\n"
+           "return { good, ctx.db:value('select 41') }",
+           "[false,41]");
+    expect_error("set", TWO_ITEMS "return ctx.db:value('" ENDLESS "')", PN_ETIMEOUT,
+                 "(limits.db_ms)");
+    assert_int_equal(
+        run_code("set", TWO_ITEMS "pcall(ctx.db.value, ctx.db, '" ENDLESS "') return 1"),
+        PN_ETIMEOUT);
+    assert_int_equal(
+        run_code("set", "ctx.db:run('insert into item(name) select i from (" ENDLESS ")')"),
+        CALL_ERROR);
+    expect("get", COUNT, "0");
+    expect("set", TWO_ITEMS COUNT, "2");
 }
 
 static void db__an_sql_error_that_is_caught_is_not_committed_either(void **state)
@@ -244,6 +274,7 @@ int main(void)
         BOUND_TEST(each__has_room_for_sixteen_at_once),
         BOUND_TEST(each__in_a_command_sees_its_own_writes),
         BOUND_TEST(all__has_a_limit_of_rows),
+        BOUND_TEST(a_statement__may_run_for_db_ms),
         BOUND_TEST(db__an_sql_error_that_is_caught_is_not_committed_either),
         BOUND_TEST(db__an_sql_error_that_a_query_catches_is_its_own_affair),
         BOUND_TEST(memory__that_runs_out_anywhere_rolls_a_command_back),

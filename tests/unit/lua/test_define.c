@@ -20,7 +20,7 @@ static void plugin__is_read_whole(void **state)
         "local pinion = require 'pinion'\nlocal t = pinion.types\n"
         "local p = pinion.plugin { name = 'orders', version = '1.4.0', layer = 'differentiation',\n"
         "  owner = 'team', summary = 'Orders.', needs = { 'db' },\n"
-        "  limits = { cpu_ms = 50, wall_ms = 2000, memory_mb = 32 } }\n"
+        "  limits = { cpu_ms = 50, wall_ms = 2000, memory_mb = 32, db_ms = 20 } }\n"
         "p:query 'get' { version = 2, summary = 'One.', http = 'GET /orders/{id}',\n"
         "  input = { id = t.integer }, output = t.nullable(t.object { id = t.integer }),\n"
         "  errors = { not_found = 404, gone = 410 }, run = function() end }\n"
@@ -33,6 +33,7 @@ static void plugin__is_read_whole(void **state)
     assert_int_equal(d->layer, LAYER_DIFFERENTIATION);
     assert_int_equal(d->need_count, 1);
     assert_true(d->limits.cpu_ms == 50 && d->limits.wall_ms == 2000 && d->limits.memory_mb == 32);
+    assert_true(d->limits.rows == 10000 && d->limits.db_ms == 20);
     const struct capability *get = capability("get");
     assert_string_equal(get->address.data, "orders.get");
     assert_string_equal(get->where.data, "test/init.lua:6");
@@ -61,6 +62,39 @@ static void capability__keeps_errors_and_headers_in_an_order(void **state)
         assert_int_equal(run->headers[i].member.data[0], 'a' + (int)i);
         assert_int_equal(run->errors[i].code.data[1], 'a' + (int)i);
     }
+}
+
+static void query__says_how_long_its_answers_are_kept(void **state)
+{
+    (void)state;
+#define QUERY(fields) PLUGIN "p:query 'a' { output = t.any, run = print" fields " } return p"
+    static const struct {
+        const char *source;
+        int64_t ms;
+    } good[] = {{QUERY(""), 0},
+                {QUERY(", cache = '5s'"), 5000},
+                {QUERY(", cache = '1ms'"), 1},
+                {QUERY(", cache = '1d'"), 86400000},
+                {QUERY(", cache = 0.5"), 500},
+                {QUERY(", cache = 86400"), 86400000}};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        load(good[i].source);
+        assert_int_equal(fx.definition.capabilities[0].cache_ms, good[i].ms);
+        tear_down(state);
+        set_up(state);
+    }
+    static const char *const bad[] = {
+        QUERY(", cache = 0"),     QUERY(", cache = '5 s'"), QUERY(", cache = -1"),
+        QUERY(", cache = 0 / 0"), QUERY(", cache = '2d'"),  QUERY(", cache = 86401"),
+        QUERY(", cache = 1 / 0"), QUERY(", cache = true"),  QUERY(", cache = {}")};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        refused(bad[i], "query 'a': 'cache' is a number of seconds or such as");
+    refused(PLUGIN "p:query 'a' { run = print, cache = 1 } return p",
+            "query 'a': 'cache' needs an 'output'");
+    refused(PLUGIN "p:command 'a' { run = print, cache = 1 } return p",
+            "command 'a': 'cache' is for queries only");
+    refused(PLUGIN "p:action 'a' { run = print, cache = 1 } return p",
+            "action 'a': 'cache' is for queries only");
 }
 
 static void plugin__must_be_what_init_returns(void **state)
@@ -122,6 +156,8 @@ static void limits__are_whole_and_in_range(void **state)
     refused(LIMITS("{ wall_ms = 1.5 }"), "'wall_ms' must be an integer");
     refused(LIMITS("{ memory_mb = 4097 }"), "'memory_mb' must be an integer from 1 to 4096");
     refused(LIMITS("{ memory_mb = '64' }"), "'memory_mb' must be an integer");
+    refused(LIMITS("{ rows = 0 }"), "'rows' must be an integer from 1 to 1000000");
+    refused(LIMITS("{ db_ms = 60001 }"), "'db_ms' must be an integer from 1 to 60000");
     refused(LIMITS("{ disk = 1 }"), "there is no field 'disk'");
 }
 
@@ -213,6 +249,7 @@ int main(void)
         VM_TEST(plugin__identity_is_checked),
         VM_TEST(needs__are_bindings_of_this_host),
         VM_TEST(limits__are_whole_and_in_range),
+        VM_TEST(query__says_how_long_its_answers_are_kept),
         VM_TEST(capability__must_exist),
         VM_TEST(capability__is_named_once),
         VM_TEST(capability__fields_are_checked),

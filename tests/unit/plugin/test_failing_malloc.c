@@ -36,6 +36,7 @@ static const char capabilities[] =
     "  ctx.db:run('insert into a(x) values ($1)', i.n)\n"
     "  ctx.log:info('added', { n = i.n })\n"
     "  return ctx.db:value('insert into a(x) values ($1) returning x', i.n + 1) end }\n"
+    "p:query 'kept' { cache = '1m', output = t.any, run = function(ctx) return ctx.db:all('select x from a') end }\n"
     "p:command 'clear' { run = function(ctx) ctx.db:run('delete from a') end }\n"
     "p:query 'count' { output = t.integer, run = function(ctx) return ctx.db:value('select count(*) from a') end }\n";
 
@@ -213,6 +214,8 @@ static void query__whose_memory_fails_is_answered_with_an_error(void **state)
     serve();
     sweep("read", "{\"n\":9}", 200, 0, 1);
     sweep("read", "{\"n\":9,\"list\":[\"\\u00e9\",\"b\"]}", 200, 0, SIZE_MAX);
+    sweep("kept", "", 200, 0, 1);
+    sweep("kept", "", 200, 0, SIZE_MAX);
 }
 
 static void failure__whose_memory_fails_keeps_its_status_or_is_an_error(void **state)

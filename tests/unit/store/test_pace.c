@@ -47,6 +47,54 @@ static void a_statement_that_is_suspended__keeps_its_connection_to_itself(void *
     assert_int_equal(read_value("select 7"), 7);
 }
 
+/* What a statement has used of its own limit: its steps, not what others run meanwhile. */
+static bool let_others_run(void)
+{
+    int64_t until = clock_monotonic() + 2 * NS_PER_MS;
+    while (clock_monotonic() < until)
+        continue;
+    return true;
+}
+
+static int step_within(const char *sql, int64_t limit_ns, int pause_ms)
+{
+    struct statement *st;
+    struct pn_error err;
+    assert_int_equal(store_prepare(fx.reader, STORE_READ, text_of(sql), &st, &fx.err), 0);
+    statement_limit(st, limit_ns);
+    int rc;
+    while ((rc = statement_step(st, &fx.err)) == STORE_ROW)
+        usleep((useconds_t)pause_ms * 1000);
+    if (rc < 0)
+        assert_int_equal(statement_step(st, &err), rc); /* and says it again */
+    statement_release(st);
+    return rc;
+}
+
+#define ROWS(n)                                                                                    \
+    "with recursive n(i) as (select 1 union all select i + 1 from n where i < " n                  \
+    ") select i from n"
+
+static void a_limit_of_time__is_the_statements_own(void **state)
+{
+    (void)state;
+    int64_t begun = clock_monotonic();
+    assert_int_equal(step_within(ENDLESS, 20 * NS_PER_MS, 0), PN_ETIMEOUT);
+    assert_true(clock_monotonic() - begun >= 20 * NS_PER_MS);
+    assert_true(text_starts_with(
+        text_of(fx.err.message),
+        TEXT(
+            "it ran longer than 20 ms (limits.db_ms) in 'with recursive n(i) as (select 1 union")));
+    /* The same statement again has all of its time. */
+    assert_int_equal(step_within(ROWS("5"), 20 * NS_PER_MS, 10), STORE_DONE);
+    assert_int_equal(step_within(ROWS("5"), 20 * NS_PER_MS, 10), STORE_DONE);
+    store_set_pace(let_others_run);
+    assert_int_equal(step_within(ROWS("2000"), 20 * NS_PER_MS, 0), STORE_DONE);
+    store_set_pace(NULL);
+    assert_int_equal(step_within(ROWS("100000000"), 20 * NS_PER_MS, 0), PN_ETIMEOUT);
+    assert_int_equal(step_within(ROWS("20000"), 0, 0), STORE_DONE);
+}
+
 static void memory__is_bounded_and_given_back(void **state)
 {
     (void)state;
@@ -142,6 +190,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(
             a_statement_that_is_suspended__keeps_its_connection_to_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_limit_of_time__is_the_statements_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory__is_bounded_and_given_back, set_up, tear_down),
         cmocka_unit_test_setup_teardown(values__are_bounded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_function_on_megabytes__takes_no_hours, set_up,

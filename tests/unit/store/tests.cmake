@@ -8,3 +8,4 @@ pinion_unit_test(store/test_group.c LIBRARIES pinion_store failing_malloc PkgCon
 pinion_unit_test(store/test_replies.c LIBRARIES pinion_store failing_malloc PkgConfig::SQLITE)
 pinion_unit_test(store/test_schema.c LIBRARIES pinion_store failing_malloc)
 pinion_unit_test(store/test_kv.c LIBRARIES pinion_store PkgConfig::SQLITE)
+pinion_unit_test(store/test_version.c LIBRARIES pinion_store)
