@@ -259,6 +259,14 @@ static int look_at_migrations(struct look *l, const char *name, const char *path
     return rc;
 }
 
+/* A transaction from before the database had a log, which only a writer can undo. */
+static bool was_broken_off(const char *path, int rc)
+{
+    char journal[FILE_PATH_MAX];
+    int n = snprintf(journal, sizeof journal, "%s-journal", path);
+    return rc == PN_EDENIED && n > 0 && (size_t)n < sizeof journal && file_exists(journal);
+}
+
 static int examine(struct look *l, const char *name, const char *path, struct text plugin,
                    struct pn_error *err)
 {
@@ -276,20 +284,26 @@ static int examine(struct look *l, const char *name, const char *path, struct te
     if (rc == PN_EBUSY)
         tell(l, true, name, layout_reason(why.message, path),
              "another program locks it: look again later");
+    else if (was_broken_off(path, rc))
+        tell(l, true, name, "its making was broken off, before anything was kept in it",
+             "deploy the plugin again: that undoes what there is of it");
     else if (rc != 0)
         tell(l, false, name, layout_reason(why.message, path), restore_it);
     return rc == 0 && l->result->problems == before ? look_at_migrations(l, name, path, plugin, err)
                                                     : 0;
 }
 
-/* "-wal" and "-shm" belong to the database of that name. */
+/* They belong to the database of that name. */
 static bool has_database(const struct look *l, const char *name)
 {
     char path[FILE_PATH_MAX];
     struct text base = text_of(name);
-    if (!text_ends_with(base, TEXT(".db-wal")) && !text_ends_with(base, TEXT(".db-shm")))
+    if (text_ends_with(base, TEXT(".db-journal")))
+        base.len -= sizeof "-journal" - 1;
+    else if (text_ends_with(base, TEXT(".db-wal")) || text_ends_with(base, TEXT(".db-shm")))
+        base.len -= sizeof "-wal" - 1;
+    else
         return false;
-    base.len -= sizeof "-wal" - 1;
     return file_join(path, sizeof path, l->options->data, base, NULL) == 0 && file_exists(path);
 }
 

@@ -182,7 +182,8 @@ int bundle_store(const char *directory, struct text archive, const char *hash, b
 {
     char path[FILE_PATH_MAX];
     int rc = bundle_path(path, directory, hash, err);
-    if (rc != 0 || is_stored(path, archive))
+    /* One that is there may not have reached the disk: whoever stored it did not wait, or was killed. */
+    if (rc != 0 || (!durable && is_stored(path, archive)))
         return rc;
     return file_write(path, archive, durable, err);
 }

@@ -53,7 +53,10 @@ bool bundle_takes(struct text name);
 int bundle_path(char out[FILE_PATH_MAX], const char *directory, const char *hash,
                 struct pn_error *err);
 
-/* Stores an archive as <directory>/<hash>.bundle unless it is there. */
+/*
+ * Stores an archive as <directory>/<hash>.bundle, unless it is there; with `durable` it is written
+ * anew in any case, and on the disk afterwards.
+ */
 int bundle_store(const char *directory, struct text archive, const char *hash, bool durable,
                  struct pn_error *err);
 

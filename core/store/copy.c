@@ -31,6 +31,25 @@ static int open_database(const char *path, int flags, sqlite3 **out, struct pn_e
     return 0;
 }
 
+/*
+ * Copying must not write to what it copies. The exception is a database whose making was broken off,
+ * by a kill or a loss of power: what its journal undoes nobody but a writer can undo, and until then it
+ * has no writer, since nothing can be deployed on it.
+ */
+static int open_source(const char *path, sqlite3 **out, struct pn_error *err)
+{
+    int status = open_database(path, SQLITE_OPEN_READONLY, out, err);
+    if (status == 0 &&
+        sqlite3_exec(*out, "pragma schema_version", NULL, NULL, NULL) == SQLITE_READONLY_ROLLBACK) {
+        sqlite3_close(*out);
+        *out = NULL;
+        status = open_database(path, SQLITE_OPEN_READWRITE, out, err);
+    }
+    if (status == 0)
+        sqlite3_db_config(*out, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return status;
+}
+
 static int copy(sqlite3 *source, sqlite3 *target, const char *from, struct pn_error *err)
 {
     sqlite3_backup *backup = sqlite3_backup_init(target, "main", source, "main");
@@ -71,12 +90,9 @@ int store_copy_file(const char *from, const char *to, struct pn_error *err)
     int status = make_new_file(to, err);
     if (status)
         return status;
-    status = open_database(from, SQLITE_OPEN_READONLY, &source, err);
-    if (status == 0) {
-        /* Copying must not write to what it copies. */
-        sqlite3_db_config(source, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    status = open_source(from, &source, err);
+    if (status == 0)
         status = open_database(to, SQLITE_OPEN_READWRITE, &target, err);
-    }
     if (status == 0)
         status = copy(source, target, from, err);
     sqlite3_close(target);

@@ -97,8 +97,11 @@ enum store_fault {
 };
 enum store_fault store_last_fault(const struct store *s);
 
-/* Copies a database, with what is still in its log, to the new file `to` (PN_EEXIST); nothing is
- * left of a failed copy. */
+/*
+ * Copies a database, with what is still in its log, to the new file `to` (PN_EEXIST); nothing is
+ * left of a failed copy. It does not write to the one that is copied, except to undo a transaction
+ * that was broken off before the database had a log at all.
+ */
 int store_copy_file(const char *from, const char *to, struct pn_error *err);
 
 #endif

@@ -263,6 +263,22 @@ static void fsck__names_what_is_wrong_and_what_to_do(void **state)
     must_tell("warning active.json.999999999.tmp: a process that was killed has left it");
 }
 
+static void fsck__a_making_that_was_broken_off_is_no_damage(void **state)
+{
+    (void)state;
+    char command[512];
+    snprintf(command, sizeof command,
+             "printf '%%s\\n' 'pragma cache_size=1;' 'create table t(x);' 'begin;' "
+             "'with recursive n(i) as (select 1 union all select i + 1 from n where i < 200) "
+             "insert into t select zeroblob(2000) from n;' '.shell kill -9 $PPID' | "
+             "sqlite3 %s/db/gamma.db 2>/dev/null",
+             fx.data);
+    assert_int_not_equal(system(command), 0);
+    struct fsck_result r = look(fx.data);
+    assert_true(r.problems == 0 && r.warnings == 1 && r.databases == 3);
+    must_tell("warning db/gamma.db: its making was broken off");
+}
+
 static void fsck__compares_migrations_and_owners(void **state)
 {
     (void)state;
@@ -312,6 +328,7 @@ int main(void)
         BACKUP_TEST(restore__of_a_damaged_archive_leaves_nothing),
         BACKUP_TEST(fsck__a_sound_directory_has_nothing_to_tell),
         BACKUP_TEST(fsck__names_what_is_wrong_and_what_to_do),
+        BACKUP_TEST(fsck__a_making_that_was_broken_off_is_no_damage),
         BACKUP_TEST(fsck__compares_migrations_and_owners),
         BACKUP_TEST(fsck__of_another_directory_is_refused),
     };

@@ -286,6 +286,43 @@ static void copy__leaves_nothing_when_it_fails(void **state)
     assert_false(file_exists(to));
 }
 
+/* A process that died in the middle of a transaction that has a rollback journal. */
+static void leave_journal(const char *path)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        sqlite3 *db;
+        int rc = sqlite3_open(path, &db);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_exec(db,
+                              "pragma cache_size=1; create table t(x); begin;"
+                              "with recursive n(i) as (select 1 union all select i + 1 from n"
+                              " where i < 200) insert into t select zeroblob(2000) from n",
+                              NULL, NULL, NULL);
+        _exit(rc);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+static void copy__undoes_what_a_broken_off_making_left(void **state)
+{
+    (void)state;
+    char from[128], to[128], journal[128];
+    snprintf(from, sizeof from, "%s/new.db", fx.directory);
+    snprintf(to, sizeof to, "%s/copy.db", fx.directory);
+    snprintf(journal, sizeof journal, "%s/new.db-journal", fx.directory);
+    leave_journal(from);
+    assert_true(file_exists(journal));
+    assert_int_equal(store_copy_file(from, to, &fx.err), 0);
+    assert_false(file_exists(journal));
+    struct store *copy;
+    assert_int_equal(store_open(&copy, to, STORE_HOME, NULL, &fx.err), 0);
+    assert_int_equal(value_of(copy, STORE_READ, "select count(*) from t"), 0);
+    store_close(copy);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -310,6 +347,7 @@ int main(void)
         CASE(deadline__in_a_write_ends_the_transaction_for_good),
         CASE(copy__holds_what_is_still_in_the_log),
         CASE(copy__leaves_nothing_when_it_fails),
+        CASE(copy__undoes_what_a_broken_off_making_left),
     };
     return cmocka_run_group_tests_name("store", tests, NULL, NULL);
 }
