@@ -1,14 +1,9 @@
 /* Queries that declare `cache`, called as a worker calls them. */
-#include "plugin_fixture.h"
+#include "executor_fixture.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 
 enum { CALLS_MAX = 64 };
-
-static struct catalogue *c;
-static struct loop *loop;
-static struct executor executor;
 
 /* What came, in the order it came. */
 static struct got {
@@ -17,7 +12,6 @@ static struct got {
     enum answer_cache cache;
     char body[512];
 } answers[CALLS_MAX];
-static size_t answer_count;
 
 /* Each answer tells the how-manieth run of all made it, and how many rows that has seen. */
 static const char capabilities[] =
@@ -90,21 +84,6 @@ static void begin(uint32_t id, const char *name, const char *body)
                                 .id = id});
     free(trace);
     free(text);
-}
-
-static void one_tick(void)
-{
-    loop_stop(loop);
-    assert_int_equal(loop_run(loop, &home.err), 0);
-    catalogue_end_snapshots(c);
-}
-
-static void wait_for(size_t count)
-{
-    for (int64_t end = clock_monotonic() + 20 * NS_PER_SECOND; answer_count < count;) {
-        assert_true(clock_monotonic() < end);
-        one_tick();
-    }
 }
 
 static void expect(const char *name, const char *body, enum answer_cache cache, const char *answer)

@@ -1,14 +1,9 @@
-#include "plugin_fixture.h"
+#include "executor_fixture.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "json/reader.h"
 
 enum { CALLS_MAX = 400 };
-
-static struct catalogue *c;
-static struct loop *loop;
-static struct executor executor;
 
 /* What came, in the order it came. */
 static struct got {
@@ -17,7 +12,6 @@ static struct got {
     bool is_problem;
     char body[1024];
 } answers[CALLS_MAX], got;
-static size_t answer_count;
 
 static const char capabilities[] =
     "p:query 'echo' { input = { n = t.integer }, output = t.any, errors = { gone = 410 },\n"
@@ -113,21 +107,6 @@ static void begin(uint32_t id, const char *name, const char *body)
                                 .id = id});
     free(trace);
     free(text);
-}
-
-static void one_tick(void)
-{
-    loop_stop(loop);
-    assert_int_equal(loop_run(loop, &home.err), 0);
-    catalogue_end_snapshots(c);
-}
-
-static void wait_for(size_t count)
-{
-    for (int64_t end = clock_monotonic() + 20 * NS_PER_SECOND; answer_count < count;) {
-        assert_true(clock_monotonic() < end);
-        one_tick();
-    }
 }
 
 static int run(const char *name, const char *body)

@@ -1,16 +1,12 @@
 /* Commands whose group is committed in a thread, on a disk that is slow or fails. */
-#include "plugin_fixture.h"
+#include "executor_fixture.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "store/faulty_vfs.h"
 #include "store/repair.h"
 
 enum { CALLS_MAX = 1000 };
 
-static struct catalogue *c;
-static struct loop *loop;
-static struct executor executor;
 static struct threads *threads;
 
 static struct got {
@@ -18,7 +14,6 @@ static struct got {
     int status;
     char body[512];
 } answers[CALLS_MAX];
-static size_t answer_count;
 
 static const char capabilities[] =
     "p:command 'add' { input = { n = t.integer }, output = t.integer, run = function(ctx, i)\n"
@@ -43,13 +38,6 @@ static void make_plugin(void)
         fail_msg("%s", home.err.message);
     assert_int_equal(catalogue_migrate(c, &one, &applied, &home.err), 0);
     assert_int_equal(catalogue_publish(c, &one, &home.err), 0);
-}
-
-static void one_tick(void)
-{
-    loop_stop(loop);
-    assert_int_equal(loop_run(loop, &home.err), 0);
-    catalogue_end_snapshots(c);
 }
 
 static int set_up(void **state)
@@ -120,14 +108,6 @@ static void begin(uint32_t id, const char *name, const char *body)
                                 .done = on_done,
                                 .user = &executor,
                                 .id = id});
-}
-
-static void wait_for(size_t count)
-{
-    for (int64_t end = clock_monotonic() + 20 * NS_PER_SECOND; answer_count < count;) {
-        assert_true(clock_monotonic() < end);
-        one_tick();
-    }
 }
 
 static void wait_until_repaired(void)
