@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "host/config_database.h"
 #include "http/limits.h"
 #include "net/address.h"
 
@@ -31,6 +32,7 @@ struct host_config {
     char secrets[FILE_PATH_MAX]; /* a directory; "": secrets/ in the data directory */
     char *plugin_config;         /* owned: a JSON object, plugins' names → objects; NULL: none */
     char user[CONFIG_USER_SIZE]; /* whom root becomes; "": nobody else */
+    struct config_databases databases;
     struct address listen, admin;
     bool admin_given;
     int64_t workers;
