@@ -38,6 +38,7 @@ struct number {
 static const struct number numbers[] = {
     {"workers", offsetof(struct host_config, workers), 1, CONFIG_WORKERS_MAX, false},
     {"check_databases_s", offsetof(struct host_config, check_databases_s), 0, 31536000, false},
+    {"database_connections", offsetof(struct host_config, databases.connections), 1, 100, false},
     {"drain_ms", SETTING(drain_ms), 0, 600000, false},
     {"stuck_ms", SETTING(stuck_ms), 100, 600000, false},
     {"limits.state_kb", offsetof(struct host_config, state_kb), SHARED_SPACE_KB_MIN,
@@ -81,6 +82,7 @@ void config_release(struct host_config *c)
     config_clear_directories(c);
     free(c->plugin_config);
     c->plugin_config = NULL;
+    databases_release(&c->databases);
 }
 
 int config_add_directory(struct host_config *c, struct text directory, struct pn_error *err)
@@ -252,6 +254,35 @@ static bool read_config(struct config_reader *r)
     return r->config->plugin_config || refuse(r, "out of memory");
 }
 
+static bool read_database(struct config_reader *r, const char *name, const char *plugin)
+{
+    struct pn_error err;
+    if (json_reader_next(&r->json) != JSON_STRING)
+        return refuse(r, "'%s' must be \"sqlite\" or a URL such as postgresql://user@host/name",
+                      name);
+    return databases_set(&r->config->databases, plugin, r->json.text, &err) == 0 ||
+           refuse(r, "'%s': %.160s", name, err.message);
+}
+
+/* Plugins' names → where their data are. */
+static bool read_databases(struct config_reader *r)
+{
+    char name[NAME_SIZE], plugin[DATABASES_NAME_SIZE];
+    enum json_token token = json_reader_next(&r->json);
+    if (token != JSON_OBJECT_BEGIN)
+        return refuse(r, "'databases' must be an object");
+    while ((token = json_reader_next(&r->json)) == JSON_KEY) {
+        if (!plugin_name_is_valid(r->json.text) || r->json.text.len >= sizeof plugin)
+            return refuse(r, "'databases' has the names of plugins, '%.*s' is none",
+                          (int)(r->json.text.len > 40 ? 40 : r->json.text.len), r->json.text.data);
+        snprintf(plugin, sizeof plugin, "%.*s", TEXT_ARGS(r->json.text));
+        snprintf(name, sizeof name, "databases.%s", plugin);
+        if (!note_name(r, name) || !read_database(r, name, plugin))
+            return false;
+    }
+    return token == JSON_OBJECT_END;
+}
+
 static bool read_member(struct config_reader *r, const char *prefix)
 {
     char name[NAME_SIZE];
@@ -277,6 +308,10 @@ static bool read_member(struct config_reader *r, const char *prefix)
         return read_path(r, name, r->config->secrets);
     if (strcmp(name, "config") == 0)
         return read_config(r);
+    if (strcmp(name, "database") == 0)
+        return read_database(r, name, NULL);
+    if (strcmp(name, "databases") == 0)
+        return read_databases(r);
     if (strcmp(name, "user") == 0)
         return read_user(r);
     if (strcmp(name, "plugins") == 0)
