@@ -90,6 +90,9 @@ static void push_column(struct value_frame *f, struct statement *st, size_t colu
     case STORE_INTEGER:
         value_push_integer(f, statement_column_int64(st, column));
         return;
+    case STORE_BOOLEAN:
+        value_push_boolean(f, statement_column_int64(st, column) != 0);
+        return;
     case STORE_FLOAT:
         value_push_number(f, statement_column_double(st, column));
         return;

@@ -403,6 +403,7 @@ static int start_verify(struct deployer *d, struct pn_error *err)
         .bundles_directory = d->options.bundles_directory,
         .serving = serving,
         .settings = d->options.settings,
+        .databases = d->options.databases,
         .usage = d->options.usage,
         .applied_migrations = applied_migrations,
         .user = d,

@@ -24,7 +24,7 @@ enum mode { MODE_PLUGIN, MODE_MIGRATION, MODE_SERVICE, MODE_HOST };
 enum { HINTS = 64, SCHEMA_SQL_MAX = 16 << 20, PLUGIN_SQL_MAX = 100000 };
 
 struct statement {
-    struct connection *connection;
+    struct connection *connection; /* NULL: PostgreSQL's (postgres/remote_parts.h) */
     sqlite3_stmt *handle;
     struct text sql; /* owned, behind the struct */
     enum mode mode;  /* MODE_PLUGIN or MODE_SERVICE */
@@ -87,7 +87,10 @@ struct group {
     struct connection *fresh; /* opened by a repair, in place of the writer; or NULL */
 };
 
+struct remote;
+
 struct store {
+    struct remote *remote; /* PostgreSQL's; NULL: all of the rest is SQLite's */
     char *path;
     enum store_role role;
     struct store_limits limits;

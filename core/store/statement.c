@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "store/engine.h"
+#include "store/postgres/remote_parts.h"
 
 #include <stdlib.h>
 
@@ -240,6 +241,8 @@ static int prepare(struct store *s, enum store_access access, struct text sql, e
                    struct statement **out, struct pn_error *err)
 {
     struct connection *c;
+    if (s->remote)
+        return remote_prepare(s, access, sql, mode, out, err);
     store_set_fault(s, STORE_FAULT_NONE);
     int status = choose_connection(s, access, &c, err);
     if (status)
@@ -271,6 +274,10 @@ void statement_release(struct statement *st)
     if (!st)
         return;
     struct connection *c = st->connection;
+    if (!c) {
+        remote_release(st);
+        return;
+    }
     /* Its code only repeats what the last step said. */
     sqlite3_reset(st->handle);
     if (st->parameters)
@@ -295,6 +302,15 @@ size_t statement_parameter_count(const struct statement *st)
     return st->parameters;
 }
 
+/* One of PostgreSQL's is bound. */
+static bool bind_remote(struct statement *st, size_t n, struct remote_value value)
+{
+    if (st->connection)
+        return false;
+    remote_bind(st, n, &value);
+    return true;
+}
+
 static inline int place(const struct statement *st, size_t n)
 {
     return n - 1 < st->parameters ? st->index[n - 1] : 0;
@@ -308,6 +324,8 @@ static inline void note(struct statement *st, int rc)
 
 void statement_bind_null(struct statement *st, size_t n)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_NULL}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_null(st->handle, at));
@@ -315,6 +333,8 @@ void statement_bind_null(struct statement *st, size_t n)
 
 void statement_bind_int64(struct statement *st, size_t n, int64_t value)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_INTEGER, .as.integer = value}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_int64(st->handle, at, value));
@@ -322,6 +342,8 @@ void statement_bind_int64(struct statement *st, size_t n, int64_t value)
 
 void statement_bind_double(struct statement *st, size_t n, double value)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_FLOAT, .as.number = value}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_double(st->handle, at, value));
@@ -329,11 +351,14 @@ void statement_bind_double(struct statement *st, size_t n, double value)
 
 void statement_bind_bool(struct statement *st, size_t n, bool value)
 {
-    statement_bind_int64(st, n, value);
+    if (!bind_remote(st, n, (struct remote_value){.type = STORE_BOOLEAN, .as.integer = value}))
+        statement_bind_int64(st, n, value);
 }
 
 void statement_bind_text(struct statement *st, size_t n, struct text value)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_TEXT, .as.text = value}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_text64(st->handle, at, value.data ? value.data : "", value.len,
@@ -342,6 +367,8 @@ void statement_bind_text(struct statement *st, size_t n, struct text value)
 
 void statement_bind_blob(struct statement *st, size_t n, struct text value)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_BLOB, .as.text = value}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_blob64(st->handle, at, value.data ? value.data : "", value.len,
@@ -399,6 +426,8 @@ static int run_timed(struct statement *st)
 int statement_step(struct statement *st, struct pn_error *err)
 {
     struct connection *c = st->connection;
+    if (!c)
+        return remote_step(st, err);
     if (st->done)
         return STORE_DONE;
     if (st->failed)
@@ -420,16 +449,22 @@ int statement_step(struct statement *st, struct pn_error *err)
 
 size_t statement_column_count(const struct statement *st)
 {
+    if (!st->connection)
+        return remote_column_count(st);
     return (size_t)sqlite3_column_count(st->handle);
 }
 
 struct text statement_column_name(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_name(st, column);
     return text_of(sqlite3_column_name(st->handle, (int)column));
 }
 
 enum store_type statement_column_type(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_type(st, column);
     switch (sqlite3_column_type(st->handle, (int)column)) {
     case SQLITE_INTEGER:
         return STORE_INTEGER;
@@ -446,16 +481,22 @@ enum store_type statement_column_type(struct statement *st, size_t column)
 
 int64_t statement_column_int64(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_int64(st, column);
     return sqlite3_column_int64(st->handle, (int)column);
 }
 
 double statement_column_double(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_double(st, column);
     return sqlite3_column_double(st->handle, (int)column);
 }
 
 struct text statement_column_text(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_text(st, column);
     const void *data = sqlite3_column_text(st->handle, (int)column);
     int len = sqlite3_column_bytes(st->handle, (int)column);
     return (struct text){data ? data : "", (size_t)len};
@@ -463,6 +504,8 @@ struct text statement_column_text(struct statement *st, size_t column)
 
 struct text statement_column_blob(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_text(st, column);
     const void *data = sqlite3_column_blob(st->handle, (int)column);
     int len = sqlite3_column_bytes(st->handle, (int)column);
     return (struct text){data ? data : "", (size_t)len};
@@ -470,6 +513,8 @@ struct text statement_column_blob(struct statement *st, size_t column)
 
 int64_t statement_changes(const struct statement *st)
 {
+    if (!st->connection)
+        return remote_changes(st);
     return st->read_only || !st->done ? 0 : sqlite3_changes64(st->connection->db);
 }
 

@@ -6,6 +6,8 @@ import re
 import e2e_host
 import pytest
 
+pytestmark = pytest.mark.both_engines
+
 RFC3339 = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$")
 
 
