@@ -47,6 +47,7 @@ struct binding_call {
     int64_t cursor_tags[DB_CURSORS_MAX];
     int open_cursors;
     struct errand *errand;       /* the request it waits for; NULL: none */
+    struct errand *stream;       /* whose body it may give as its output; NULL: none */
     struct buffer text, scratch; /* of JSON that is read or written: they outlive what raises */
     unsigned kv_writes;          /* of this call */
 };
@@ -91,6 +92,9 @@ void bindings_resume(struct binding_call *call);
  * end of a command's transaction.
  */
 int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err);
+
+/* Its stream, which is the caller's from now on; NULL: none. Before bindings_finish. */
+struct errand *bindings_take_stream(struct binding_call *call);
 
 /* Of one that is finished: what it kept for the next call. */
 void bindings_release(struct binding_call *call);

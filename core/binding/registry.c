@@ -1,5 +1,6 @@
 #include "binding/binding.h"
 
+#include "binding/errand.h"
 #include "binding/transaction.h"
 
 enum { KEEP_BYTES = 256 * 1024 };
@@ -33,7 +34,7 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope)
     call->has_read = false;
     call->snapshot = NULL;
     call->open_cursors = 0;
-    call->errand = NULL;
+    call->errand = call->stream = NULL;
     call->kv_writes = 0;
     memset(call->cursors, 0, sizeof call->cursors);
 }
@@ -87,6 +88,15 @@ int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err
     if (call->text.cap + call->scratch.cap > KEEP_BYTES)
         bindings_release(call);
     return rc == 0 ? ended : rc;
+}
+
+struct errand *bindings_take_stream(struct binding_call *call)
+{
+    struct errand *e = call->stream;
+    call->stream = NULL;
+    if (e)
+        errand_detach(e);
+    return e;
 }
 
 void bindings_release(struct binding_call *call)
