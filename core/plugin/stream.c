@@ -140,7 +140,7 @@ static void on_ended(void *user, const char *code, const char *message)
 
 static int watch_idle(struct stream *s);
 
-/* While the client is waited for, its own limit counts (http.write_ms). */
+/* While the client is waited for, its own limit counts (timeouts_ms.write). */
 static void on_idle(void *user)
 {
     struct stream *s = user;
@@ -210,10 +210,10 @@ void stream_start(struct stream *s, struct http_exchange *x)
     s->exchange = x;
     s->moved_at = loop_now(s->owner->loop);
     sink.user = s;
-    if (http_exchange_gone(x)) {
-        abort_stream(s);
-    } else if (begin_answer(s) != 0 || watch_idle(s) != 0) {
+    if (begin_answer(s) != 0 || watch_idle(s) != 0) {
         break_off(s, "internal", "out of memory");
+    } else if (http_exchange_gone(x)) {
+        abort_stream(s);
     } else {
         http_exchange_on_gone(x, on_gone, s);
         errand_pass(s->errand, &sink); /* may free it */
