@@ -49,13 +49,26 @@ int bindings_open(struct binding_call *call, struct pn_error *err)
     return rc;
 }
 
+static void pin(struct binding_call *call)
+{
+    if (!call->snapshot && call->has_read)
+        call->snapshot = store_snapshot_pin(call->scope->store);
+}
+
+void bindings_pin(struct binding_call *call)
+{
+    if (call->snapshot)
+        return;
+    pin(call);
+    store_snapshot_use(call->scope->store, call->snapshot);
+}
+
 void bindings_suspend(struct binding_call *call)
 {
     struct store *store = call->scope->store;
     if (!store)
         return;
-    if (!call->snapshot && call->has_read)
-        call->snapshot = store_snapshot_pin(store);
+    pin(call);
     store_snapshot_use(store, NULL);
 }
 

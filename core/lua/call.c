@@ -230,6 +230,11 @@ void call_charge(int64_t ns)
     budget_charge(ns);
 }
 
+int64_t call_cpu_left(void)
+{
+    return budget_cpu_left();
+}
+
 bool call_goes_on(void)
 {
     return budget_goes_on();

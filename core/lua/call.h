@@ -106,4 +106,7 @@ bool call_goes_on(void);
 /* CPU time that was spent for the running call elsewhere: it and its plugin's share pay for it. */
 void call_charge(int64_t ns);
 
+/* CPU time that the running call has left, in ns; INT64_MAX: no limit. */
+int64_t call_cpu_left(void);
+
 #endif
