@@ -1,5 +1,6 @@
 #include "binding/binding.h"
 
+#include "binding/errand.h"
 #include "binding/transaction.h"
 
 enum { KEEP_BYTES = 256 * 1024 };
@@ -36,7 +37,7 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope, int6
     call->session = NULL;
     call->again = false;
     call->open_cursors = 0;
-    call->errand = NULL;
+    call->errand = call->stream = NULL;
     call->kv_writes = 0;
     memset(call->cursors, 0, sizeof call->cursors);
 }
@@ -64,6 +65,20 @@ int bindings_open_session(struct binding_call *call, enum session_kind kind, str
     return rc;
 }
 
+static void pin(struct binding_call *call)
+{
+    if (!call->snapshot && call->has_read)
+        call->snapshot = store_snapshot_pin(call->scope->store);
+}
+
+void bindings_pin(struct binding_call *call)
+{
+    if (call->snapshot)
+        return;
+    pin(call);
+    store_snapshot_use(call->scope->store, call->snapshot);
+}
+
 void bindings_suspend(struct binding_call *call)
 {
     struct store *store = call->scope->store;
@@ -73,8 +88,7 @@ void bindings_suspend(struct binding_call *call)
         session_use(store, NULL);
         return;
     }
-    if (!call->snapshot && call->has_read)
-        call->snapshot = store_snapshot_pin(store);
+    pin(call);
     store_snapshot_use(store, NULL);
 }
 
@@ -119,6 +133,15 @@ int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err
     if (call->text.cap + call->scratch.cap > KEEP_BYTES)
         bindings_release(call);
     return rc == 0 ? ended : rc;
+}
+
+struct errand *bindings_take_stream(struct binding_call *call)
+{
+    struct errand *e = call->stream;
+    call->stream = NULL;
+    if (e)
+        errand_detach(e);
+    return e;
 }
 
 void bindings_release(struct binding_call *call)

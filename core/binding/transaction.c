@@ -12,6 +12,7 @@ enum store_access transaction_access(struct value_frame *f)
     if (!transaction_is_command(f)) {
         enum session_kind kind =
             value_call(f)->capability->kind == CAPABILITY_QUERY ? SESSION_QUERY : SESSION_ACTION;
+        bindings_pin(call); /* where this is not its first read */
         call->has_read = true;
         if (store_is_remote(call->scope->store) && bindings_open_session(call, kind, &err) != 0)
             value_raise_error(f, &err);

@@ -256,6 +256,7 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
     if (rc == 0)
         rc = grant(c, g, err);
     g->scope.hasher = c->options.hasher;
+    g->scope.reads = c->options.reads;
     if (rc == 0)
         *out = g;
     else

@@ -58,6 +58,7 @@ struct catalogue_options {
     const struct databases *databases; /* borrowed; NULL: all are SQLite's */
     struct loop *loop;                 /* of this worker, and threads that may wait for servers */
     struct threads *threads;
+    struct reads *reads; /* borrowed; NULL: slow reads stay on the loop's thread */
     const struct plugin_settings *settings; /* borrowed; NULL: none */
     int process, process_count;             /* this worker, of how many: decides whose home it is */
     struct outgoing *outgoing; /* for plugins that need "http"; NULL: such are refused */

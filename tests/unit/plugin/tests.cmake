@@ -11,3 +11,5 @@ pinion_unit_test(plugin/test_query_cache.c LIBRARIES pinion_plugin failing_mallo
 pinion_unit_test(plugin/test_cached_query.c LIBRARIES pinion_plugin)
 pinion_unit_test(plugin/test_hold.c LIBRARIES pinion_plugin PkgConfig::SQLITE)
 pinion_unit_test(plugin/test_http_action.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 300)
+pinion_unit_test(plugin/test_stream.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 300)
+pinion_unit_test(plugin/test_slow_reads.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 180)
