@@ -179,6 +179,9 @@ class Server:
         self.sql("select pg_reload_conf()")
         e2e_host.wait_until("the standby to follow",
             lambda: self.sql("select sync_state from pg_stat_replication") == "sync", 30)
+        reached = self.sql("select pg_current_wal_flush_lsn()")  # what was committed without it is there too, then
+        e2e_host.wait_until("the standby to have it all",
+            lambda: self.sql(f"select flush_lsn >= '{reached}' from pg_stat_replication") == "t", 30)
         return other
 
     def promote(self):

