@@ -12,8 +12,6 @@ import e2e_plugins
 import e2e_postgres
 import pytest
 
-pytestmark = pytest.mark.skipif(not e2e_postgres.binaries() and not os.environ.get("CI"), reason="there is no PostgreSQL server")
-
 BANK = """
 plugin:command "add" { input = { id = t.integer, balance = t.integer }, output = t.any, run = function(ctx, i)
     return ctx.db:one("insert into accounts(id, balance) values ($1, $2) returning id, balance", i.id, i.balance) end }
@@ -47,18 +45,32 @@ plugin:command "loop" { output = t.any, run = function(ctx)
 SCHEMA = "create table accounts (id bigint primary key, balance bigint not null check (balance >= 0));"
 
 
+class Cluster:
+    """One server, and the database in it that these tests' hosts have."""
+
+    def __init__(self, server):
+        self.server = server
+        self.address = server.database("bank")
+
+    def url(self):
+        return self.address
+
+    def sql(self, text):
+        """Rows as lists of texts."""
+        return [line.split("|") for line in self.server.sql(text, "bank").splitlines()]
+
+
 @pytest.fixture(scope="module")
-def cluster():
-    made = e2e_postgres.Postgres().make().start()
-    yield made
-    made.discard()
+def cluster(postgres_template):
+    with e2e_postgres.temporary_server(postgres_template) as server:
+        yield Cluster(server)
 
 
 @pytest.fixture
 def server(cluster):
     """The module's server, running, with nothing of earlier tests in it."""
-    if not cluster.process:
-        cluster.start()
+    if not cluster.server.process:
+        cluster.server.start()
     for (schema,) in cluster.sql("select nspname from pg_namespace where nspname in ('bank', 'other')"):
         cluster.sql(f"drop schema {schema} cascade")
     yield cluster
@@ -238,9 +250,9 @@ def test_a_server_that_goes_and_comes_loses_nothing(bank, server):
             pool.submit(work, 10 ** 6 * (i + 1))
         for how in (signal.SIGINT, signal.SIGQUIT):
             time.sleep(0.7)
-            server.stop(how)
+            server.server.stop(how)
             time.sleep(0.3)
-            server.start()
+            server.server.start()
         count = len(done)
         e2e_host.wait_until("commands to go on", lambda: len(done) > count + 20)
         stop.set()
