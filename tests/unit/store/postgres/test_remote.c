@@ -166,7 +166,7 @@ static void value__is_written_for_the_parameter_s_type(void **state)
     expect_written(23, (struct remote_value){.type = STORE_INTEGER, .as.integer = -7}, "-7");
     expect_written(701, (struct remote_value){.type = STORE_FLOAT, .as.number = 0.1}, "0.1");
     expect_written(701, (struct remote_value){.type = STORE_FLOAT, .as.number = 1.0 / 3},
-                   "0.33333333333333331");
+                   "0.3333333333333333");
     expect_written(16, (struct remote_value){.type = STORE_BOOLEAN, .as.integer = 1}, "true");
     expect_written(23, (struct remote_value){.type = STORE_BOOLEAN, .as.integer = 1}, "1");
     expect_written(3802, (struct remote_value){.type = STORE_TEXT, .as.text = TEXT("{}")}, "{}");
