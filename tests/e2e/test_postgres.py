@@ -27,6 +27,10 @@ plugin:command "write" { input = { sql = t.string, args = t.optional(t.array(t.a
     run = function(ctx, i) return { changes = ctx.db:run(i.sql, table.unpack(i.args or {})) } end }
 plugin:action "look" { input = { sql = t.string }, output = t.any,
     run = function(ctx, i) return { ctx.db:value(i.sql), ctx.db:value(i.sql) } end }
+plugin:action "careful" { output = t.any, run = function(ctx)
+    local good = pcall(function() ctx.db:value("select nothing") end)
+    local also = pcall(function() ctx.db:value("select 1 / 0") end)
+    return { good, also, ctx.db:value("select 3") } end }
 plugin:command "remember" { input = { key = t.string }, output = t.any,
     run = function(ctx, i) return { n = ctx.kv:incr(i.key), all = ctx.kv:scan("") } end }
 plugin:command "caught" { output = t.any, run = function(ctx)
@@ -131,6 +135,10 @@ def test_an_action_reads_without_a_transaction(bank):
     first, second = call(host, "look", sql="select pg_backend_pid()::text || clock_timestamp()::text").json()
     assert first != second
     assert call(host, "look", sql="delete from accounts returning 1").status == 500
+
+
+def test_an_action_goes_on_after_an_sql_error(bank):
+    assert call(bank(), "careful").json() == [False, False, 3]
 
 
 def test_no_update_is_lost(bank):

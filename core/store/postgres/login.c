@@ -18,18 +18,18 @@ bool remote_is_url(struct text url)
            text_starts_with(url, TEXT("postgres://"));
 }
 
-/* libpq's messages end in a line feed, and may quote what a URL holds. */
-static int refuse_url(char *message, struct pn_error *err)
+/* libpq's message is told only where it quotes nothing of the URL but a setting's name. */
+static void refuse_url(char *message, struct pn_error *err)
 {
-    if (message)
-        message[strcspn(message, "\n")] = 0;
-    bool secret = message && strstr(message, "postgres");
-    int code = pn_error_set(err, message ? PN_EINVAL : PN_ENOMEM, "%s%s",
-                            message ? "not a PostgreSQL URL" : "out of memory", "");
-    if (message && !secret)
-        code = pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: %s", message);
+    bool is_setting = message && strstr(message, "parameter:");
+    if (!message)
+        pn_error_set(err, PN_ENOMEM, "out of memory");
+    else if (is_setting)
+        pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: %.*s", (int)strcspn(message, "\n"),
+                     message);
+    else
+        pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL such as postgresql://user@host/name");
     PQfreemem(message);
-    return code;
 }
 
 static PQconninfoOption *parse(const char *url, struct pn_error *err)
@@ -52,6 +52,12 @@ static bool is_own(const char *keyword)
     return false;
 }
 
+/* libpq looks at ports only when it connects. */
+static bool are_ports(const char *text)
+{
+    return text[strspn(text, "0123456789,")] == 0;
+}
+
 int remote_check_url(struct text url, struct pn_error *err)
 {
     char *copy = strndup(url.data ? url.data : "", url.len);
@@ -67,6 +73,8 @@ int remote_check_url(struct text url, struct pn_error *err)
     for (PQconninfoOption *o = options; o && o->keyword && status == 0; o++)
         if (o->val && is_own(o->keyword))
             status = pn_error_set(err, PN_EINVAL, "'%s' is the host's own to choose", o->keyword);
+        else if (o->val && strcmp(o->keyword, "port") == 0 && !are_ports(o->val))
+            status = pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: '%s' is no port", o->val);
     PQconninfoFree(options);
     free(copy);
     return status;
