@@ -17,6 +17,7 @@
 enum { DB_CURSORS_MAX = 16 };
 
 struct errand;
+struct pinion_call;
 struct grant;
 struct hasher;
 
@@ -47,6 +48,7 @@ struct binding_call {
     int64_t cursor_tags[DB_CURSORS_MAX];
     int open_cursors;
     struct errand *errand;       /* the request it waits for; NULL: none */
+    struct pinion_call *native;  /* of a native binding, that it waits for; NULL: none */
     struct buffer text, scratch; /* of JSON that is read or written: they outlive what raises */
     unsigned kv_writes;          /* of this call */
 };
