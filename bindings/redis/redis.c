@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MS = 5000, REQUESTS = 512, MESSAGES = 256, MESSAGE_BYTES = 1024 * 1024 };
+enum { TIMEOUT_MS = 5000, REQUESTS = 256, MESSAGES = 256, MESSAGE_BYTES = 1024 * 1024 };
 
 int64_t redis_timeout(const struct redis *r, struct pinion_call *call)
 {
@@ -38,7 +38,7 @@ static bool read_setting(struct redis *r, const struct pinion_value *v, const ch
     if (strcmp(name, "timeout_ms") == 0)
         return read_number(r, v, 60000, &r->timeout_ms, what, "'timeout_ms' is from 1 to 60000");
     if (strcmp(name, "requests") == 0)
-        return read_number(r, v, 1000, &r->requests_max, what, "'requests' is from 1 to 1000");
+        return read_number(r, v, 512, &r->requests_max, what, "'requests' is from 1 to 512");
     if (strcmp(name, "messages") == 0)
         return read_number(r, v, 100000, &r->messages_max, what, "'messages' is from 1 to 100000");
     *what = "its settings are 'url', 'timeout_ms', 'requests' and 'messages'";

@@ -17,7 +17,7 @@
 #include "net/threads.h"
 
 enum {
-    NATIVE_CALLS_MAX = 1024, /* of one binding in one worker, that have not ended */
+    NATIVE_CALLS_MAX = 512, /* of one binding in one worker, that have not ended */
     NATIVE_FUNCTIONS_MAX = 256,
     NATIVE_WORK_RUNNING_MAX = 2, /* of all bindings: the other threads are for the disk */
     NATIVE_WORK_WAITING_MAX = 256

@@ -183,85 +183,7 @@ void native_fill_calls(struct pinion_host *host)
     host->time_left = time_left;
 }
 
-/* ---- from Lua */
-
-static void copy_value(struct value_frame *f, int n, struct native_builder *b);
-
-static void copy_list(struct value_frame *f, int n, int64_t count, struct native_builder *b)
-{
-    native_build_begin(b, PINION_LIST);
-    for (int64_t i = 1; i <= count && !b->problem && !b->no_memory; i++) {
-        value_push_item(f, n, i);
-        copy_value(f, value_count(f), b);
-        value_pop(f);
-    }
-    native_build_end(b);
-}
-
-static void copy_map(struct value_frame *f, int n, struct native_builder *b)
-{
-    native_build_begin(b, PINION_MAP);
-    for (bool again = false; value_next(f, n, &again);) {
-        int at = value_count(f);
-        if (b->problem || b->no_memory) {
-            value_pop(f);
-            value_pop(f);
-            return;
-        }
-        native_build_key(b, value_text(f, at - 1));
-        copy_value(f, at, b);
-    }
-    native_build_end(b);
-}
-
-static void copy_table(struct value_frame *f, int n, struct native_builder *b)
-{
-    int64_t count;
-    value_go_on(f);
-    switch (value_shape(f, n, &count)) {
-    case VALUE_LIST:
-        copy_list(f, n, count, b);
-        break;
-    case VALUE_MAP:
-        copy_map(f, n, b);
-        break;
-    case VALUE_MIXED:
-        b->problem = "a table is neither a list nor a map of strings";
-        break;
-    }
-}
-
-/* Where there is no room any more, the builder says so. */
-static void copy_value(struct value_frame *f, int n, struct native_builder *b)
-{
-    struct pinion_value *v = NULL;
-    switch (value_type(f, n)) {
-    case VALUE_NIL:
-        native_build(b, PINION_NIL);
-        break;
-    case VALUE_BOOLEAN:
-        if ((v = native_build(b, PINION_BOOLEAN)))
-            v->boolean = value_boolean(f, n);
-        break;
-    case VALUE_INTEGER:
-        if ((v = native_build(b, PINION_INTEGER)))
-            v->integer = value_integer(f, n);
-        break;
-    case VALUE_NUMBER:
-        if ((v = native_build(b, PINION_NUMBER)))
-            v->number = value_number(f, n);
-        break;
-    case VALUE_TEXT:
-        native_build_text(b, value_text(f, n));
-        break;
-    case VALUE_TABLE:
-        copy_table(f, n, b);
-        break;
-    case VALUE_OTHER:
-        b->problem = "functions, coroutines and userdata cannot be given to a binding";
-        break;
-    }
-}
+/* ---- arguments and results */
 
 /* "argument 1 (key): REASON" */
 static _Noreturn void refuse_parameter(struct value_frame *f,
@@ -281,7 +203,7 @@ static void copy_arguments(struct value_frame *f, struct pinion_call *c)
         value_refuse(f, PN_EINVAL, "it takes %zu arguments, got %d", s->parameter_count, given);
     for (size_t i = 0; i < s->parameter_count; i++) {
         if (i < (size_t)given)
-            copy_value(f, (int)i + 1, &c->arguments);
+            native_from_lua(f, (int)i + 1, &c->arguments);
         else
             native_build(&c->arguments, PINION_NIL);
         if (c->arguments.no_memory)
@@ -302,46 +224,6 @@ static void check_kind(struct value_frame *f, const struct pinion_function *func
     value_refuse(f, PN_EDENIED, "it is for actions%s, and '%s' is a %s",
                  function->marks & PINION_READS ? " and queries" : "", c->address.data,
                  capability_kind_name(c->kind));
-}
-
-/* ---- into Lua */
-
-static void push_value(struct value_frame *f, const struct pinion_value *v)
-{
-    int64_t index = 1;
-    switch (v->type) {
-    case PINION_NIL:
-        value_push_nil(f);
-        break;
-    case PINION_BOOLEAN:
-        value_push_boolean(f, v->boolean);
-        break;
-    case PINION_INTEGER:
-        value_push_integer(f, v->integer);
-        break;
-    case PINION_NUMBER:
-        value_push_number(f, v->number);
-        break;
-    case PINION_TEXT:
-        if (v->text.len > value_text_max(f))
-            value_refuse(f, PN_ELIMIT, "its result is larger than the plugin's memory");
-        value_push_text(f, v->text);
-        break;
-    case PINION_LIST:
-        value_push_array(f, v->items.count < INT32_MAX ? (int)v->items.count : 0);
-        for (const struct pinion_value *i = v->items.first; i; i = i->next, index++) {
-            push_value(f, i);
-            value_set_item(f, index);
-        }
-        break;
-    case PINION_MAP:
-        value_push_table(f, 0, v->items.count < INT32_MAX ? (int)v->items.count : 0);
-        for (const struct pinion_value *m = v->items.first; m; m = m->next) {
-            push_value(f, m);
-            value_set_member(f, m->key);
-        }
-        break;
-    }
 }
 
 static int push_failure(struct value_frame *f, const char *code, const char *message)
@@ -395,7 +277,7 @@ static int push_results(struct value_frame *f, struct pinion_call *c)
 {
     check_results(f, c);
     for (const struct pinion_value *v = c->results.root.items.first; v; v = v->next)
-        push_value(f, v);
+        native_into_lua(f, v);
     return (int)c->results.root.items.count;
 }
 

@@ -62,6 +62,13 @@ int native_run(struct value_frame *f, void *native);
 void native_fill_calls(struct pinion_host *host);
 void native_call_free(struct pinion_call *call);
 
+/*
+ * native_lua.c. Out of Lua: argument `n` into the builder, which says what went wrong; may suspend
+ * the call. Into Lua: pushes it. Both may raise.
+ */
+void native_from_lua(struct value_frame *f, int n, struct native_builder *b);
+void native_into_lua(struct value_frame *f, const struct pinion_value *v);
+
 /* native_host.c: the table, and the end of what the binding left. */
 void native_fill_host(struct pinion_host *host);
 void native_release_host(struct native *n);

@@ -1,9 +1,10 @@
 """Native bindings: shared objects that plugins call, from the configuration to a crash in one."""
 
 import concurrent.futures
+import os
 import pathlib
-import shutil
-import signal
+import re
+import shlex
 import subprocess
 import time
 
@@ -232,7 +233,7 @@ def test_what_breaks_its_contract_is_the_bindings_fault(folder, start):
 
 
 def test_a_crash_in_one_is_blamed_on_the_release_that_called(folder, start):
-    shared = compile_binding(folder, BAD.format(**{**RIGHT, "run": "*(volatile int *)8 = 1;"}))
+    shared = compile_binding(folder, BAD.format(**{**RIGHT, "run": "__builtin_trap();"}))
     host = start({"bad": {"path": str(shared)}}, needs=("binding bad",))
     host.may_die = True
     for _ in range(3):
@@ -246,3 +247,117 @@ def test_a_crash_in_one_is_blamed_on_the_release_that_called(folder, start):
     assert host.call("shop.version").json()["code"] == "plugin_quarantined"
     line = host.wait_log(since=0, msg="what it was doing")
     assert (line["plugin"], line["capability"]) == ("shop", "shop.act")
+
+
+def test_check_opens_what_is_configured_and_misses_what_is_not(folder):
+    e2e_host.write(folder / "plugins" / "shop" / "init.lua", shop())
+    path = folder / "pinion.json"
+    path.write_text(e2e_host.json.dumps({"bindings": ECHO}))
+    told = e2e_host.run("check", folder / "plugins", "--config", path)
+    assert told.returncode == 0, told.stdout
+    path.write_text(e2e_host.json.dumps({"bindings": {"echo": {"path": "/nothing/echo.so"}}}))
+    told = e2e_host.run("check", folder / "plugins", "--config", path)
+    assert told.returncode == 1 and "binding 'echo': '/nothing/echo.so'" in told.stdout, told.stdout
+    path.write_text("{}")
+    told = e2e_host.run("check", folder / "plugins", "--config", path)
+    assert told.returncode == 1 and "this host has no such binding" in told.stdout, told.stdout
+
+
+@pytest.mark.skipif(e2e_host.IS_ASAN, reason="a build with sanitizers is not hardened")
+def test_without_network_a_binding_leaves_workers_none(start):
+    offline = {"echo": {**ECHO["echo"], "network": False}}
+    for bindings, forbidden in ((offline, True), (ECHO, False)):
+        host = start(bindings, http={"outgoing": False})
+        protections = host.status()["security"][0]["protections"]
+        assert next(p for p in protections if p["protection"] == "network")["in_force"] is forbidden
+        assert lua(host, "return ctx.echo:later(1, 1)") == 1
+        host.stop()
+
+
+LOOP = """
+#include <pinion/binding.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+struct wait { const struct pinion_host *host; struct pinion_call *call; struct pinion_watch *watch; int fd, times; };
+static void on_ready(void *user, unsigned ready)
+{
+    struct wait *w = user;
+    if (!(ready & PINION_READABLE)) { w->host->refuse(w->call, "not readable"); return; }
+    if (++w->times == 1) { w->host->watch_change(w->watch, 0); w->host->watch_change(w->watch, PINION_READABLE); return; }
+    w->host->watch_stop(w->watch);
+    close(w->fd);
+    w->host->log(w->host, PINION_WARN, "readable");
+    w->host->push_integer(w->call, w->times);
+    w->host->finish(w->call);
+    free(w);
+}
+static void ready(struct pinion_call *call, void *i)
+{
+    const struct pinion_host *h = i;
+    struct wait *w = calloc(1, sizeof *w);
+    *w = (struct wait){ h, call, 0, eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC), 0 };
+    w->watch = h->watch_start(h, w->fd, PINION_READABLE, on_ready, w);
+}
+static void never(struct pinion_call *call, void *i) { (void)call; (void)i; }
+static void on_time(void *user) { (void)user; }
+static int open_it(const struct pinion_host *h, const struct pinion_value *c, void **i)
+{
+    (void)c;
+    *i = (void *)h;
+    h->timer_start(h, 3600000, on_time, 0);
+    if (h->watch_start(h, -1, PINION_READABLE, on_ready, 0)) return 1;
+    h->watch_stop(0);
+    h->timer_stop(0);
+    return h->watch_start(h, eventfd(0, EFD_CLOEXEC), PINION_READABLE, on_ready, 0) && h->now(h) > 0 ? 0 : 1;
+}
+static void close_it(void *i) { (void)i; }
+static const struct pinion_function functions[] = {
+    {"ready", "() -> integer", "x", 0, ready, 0}, {"never", "()", "x", 0, never, 0} };
+const struct pinion_binding *pinion_binding(void)
+{
+    static const struct pinion_binding b = { .abi_version = PINION_ABI_VERSION, .struct_size = sizeof b, .name = "loop",
+        .version = "1", .summary = "x", .functions = functions, .function_count = 2,
+        .function_size = sizeof *functions, .open = open_it, .close = close_it };
+    return &b;
+}
+"""
+
+
+def test_descriptors_are_watched_and_what_is_left_is_cleared_away(folder, start):
+    shared = compile_binding(folder, LOOP, "loop")
+    host = start({"loop": {"path": str(shared)}}, needs=("binding loop",), wall_ms=400)
+    assert lua(host, "return ctx.loop:ready()") == 2
+    assert host.wait_log(since=0, msg="readable")["binding"] == "loop"
+    assert host.call("shop.act", {"code": "ctx.loop:never()"}).status == 504
+    host.stop()
+    left = host.log(0, msg="a binding has not ended all of its calls")
+    assert [(line["binding"], line["calls"]) for line in left] == [("loop", 1)]
+
+
+def blocks_of(text):
+    """The walk's code blocks, in order: (what it is, its text)."""
+    return re.findall(r"```(\w+)\n(.*?)```", text, re.S)
+
+
+@pytest.mark.limit(60)
+def test_the_walk_of_the_documentation_works_as_it_stands(folder, start_host):
+    walk = (e2e_host.ROOT / "docs" / "binding-abi.md").read_text().split("## Ten minutes")[1].split("\n## ")[0]
+    blocks = blocks_of(walk)
+    assert [kind for kind, _ in blocks] == ["c", "sh", "json", "lua", "sh", "sh", "text"]
+    for (_, text), name in zip((blocks[0], blocks[2], blocks[3]), ("dice.c", "pinion.json", "plugins/game/init.lua")):
+        assert f"`{name}`" in walk
+        e2e_host.write(folder / name, text)
+
+    def shell(line):
+        return subprocess.run(["sh", "-ec", line], cwd=folder, capture_output=True, text=True, timeout=40, check=True,
+                              env={**os.environ, "PINION_SOURCE": str(e2e_host.ROOT)}).stdout
+
+    assert shell(blocks[1][1].replace("cc ", "cc -Wall -Wextra -Werror ")) == ""
+    check, dev = blocks[4][1].splitlines()
+    shell(check.replace("pinion ", f"{shlex.quote(str(pathlib.Path(e2e_host.BINARY).resolve()))} ", 1))
+    assert dev == "pinion dev plugins --config pinion.json"
+    bindings = e2e_host.json.loads(blocks[2][1])["bindings"]
+    bindings["dice"]["path"] = str(folder / bindings["dice"]["path"])
+    host = start_host(folder / "plugins", config={"bindings": bindings})
+    assert shell(blocks[5][1].replace("127.0.0.1:8080", host.listen)) == blocks[6][1].rstrip("\n")

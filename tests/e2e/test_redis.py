@@ -1,6 +1,5 @@
 """The redis binding, against real servers that the tests start."""
 
-import base64
 import concurrent.futures
 import os
 import pathlib
@@ -8,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 import time
 
 import e2e_host
