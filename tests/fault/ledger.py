@@ -57,7 +57,7 @@ class Ledger:
         return self.asked[key]
 
     def check(self, answer, sent):
-        key = json.loads(sent.split(b"\r\n\r\n", 1)[1])["key"]
+        key = key_of(sent)
         if answer.status == 200:
             assert key not in self.acknowledged
             self.acknowledged[key] = answer.json()["id"]
@@ -80,6 +80,10 @@ class Ledger:
         kept = self.refused & by_key.keys()
         assert not kept, f"{len(kept)} refused commands are there"
         return by_key
+
+
+def key_of(request):
+    return json.loads(request.split(b"\r\n\r\n", 1)[1])["key"]
 
 
 def all_rows(host):
