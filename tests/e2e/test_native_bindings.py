@@ -353,7 +353,7 @@ def test_the_walk_of_the_documentation_works_as_it_stands(folder, start_host):
         return subprocess.run(["sh", "-ec", line], cwd=folder, capture_output=True, text=True, timeout=40, check=True,
                               env={**os.environ, "PINION_SOURCE": str(e2e_host.ROOT)}).stdout
 
-    assert shell(blocks[1][1].replace("cc ", "cc -Wall -Wextra -Werror ")) == ""
+    assert shell(blocks[1][1].replace("cc ", "cc -std=c11 -pedantic -Wall -Wextra -Werror ")) == ""
     check, dev = blocks[4][1].splitlines()
     shell(check.replace("pinion ", f"{shlex.quote(str(pathlib.Path(e2e_host.BINARY).resolve()))} ", 1))
     assert dev == "pinion dev plugins --config pinion.json"

@@ -17,8 +17,8 @@ static const char source[] =
     "  return ctx.echo:say({ a = { 1, 'x', true, 1.5 }, b = {} }) end }\n"
     "p:action 'later' { input = { ms = t.integer }, output = t.any, run = function(ctx, i)\n"
     "  local v, err = ctx.echo:later('x', i.ms) return v or err.code end }\n"
-    "p:action 'hash' { output = t.integer, run = function(ctx)\n"
-    "  local v, err = ctx.echo:hash(1000) return v or ctx:fail(err.code) end }\n"
+    "p:action 'hash' { output = t.any, run = function(ctx)\n"
+    "  local v, err = ctx.echo:hash(1000) return v and 'done' or err.code end }\n"
     "p:action 'fail' { output = t.string, run = function(ctx)\n"
     "  local v, err = ctx.echo:fail('down', 'it is') return err.code .. err.message end }\n"
     "p:action 'wrong' { output = t.string, run = function(ctx)\n"
@@ -31,7 +31,7 @@ static struct executor executor;
 static struct threads *threads;
 static struct natives *natives;
 static struct native_configs configs;
-static int answers, good, last_status;
+static int answers, good, refused, last_status;
 static char last_body[1024];
 
 static int set_up(void **state)
@@ -41,7 +41,7 @@ static int set_up(void **state)
         return -1;
     log_set_level((enum log_level)(LOG_ERROR + 1));
     snprintf(text, sizeof text, "{\"echo\":{\"path\":\"%s\"}}", PINION_ECHO);
-    answers = good = 0;
+    answers = good = refused = 0;
     loop = loop_new(&home.err);
     if (!loop || native_configs_read(&configs, text_of(text), &home.err) != 0 ||
         threads_new(&threads, loop, &home.err) != 0 || threads_start(threads, 2, &home.err) != 0 ||
@@ -83,6 +83,7 @@ static void on_done(void *user, uint32_t id, const struct answer *answer,
     last_status = answer->status;
     good += answer->status == 200;
     snprintf(last_body, sizeof last_body, "%.*s", TEXT_ARGS(answer->body));
+    refused += strcmp(last_body, "\"too_many\"") == 0;
     answers++;
 }
 
@@ -128,9 +129,19 @@ static void call__ends_at_once_later_or_with_an_error(void **state)
     expect("later", "{\"ms\":20}", "\"x\"");
     expect("fail", "{}", "\"downit is\"");
     expect("wrong", "{}", "\"right\"");
-    begin("hash", "{}");
-    run_until(answers + 1);
-    assert_int_equal(last_status, 200);
+    expect("hash", "{}", "\"done\"");
+}
+
+static void work__beyond_what_may_wait_is_refused(void **state)
+{
+    enum { FIT = NATIVE_WORK_RUNNING_MAX + NATIVE_WORK_WAITING_MAX, CALLS = FIT + 40 };
+    (void)state;
+    for (int i = 0; i < CALLS; i++)
+        begin("hash", "{}");
+    run_until(CALLS);
+    assert_int_equal(good, CALLS);
+    assert_int_equal(refused, CALLS - FIT);
+    expect("hash", "{}", "\"done\"");
 }
 
 static void sweep(const char *name, const char *input)
@@ -197,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         NATIVE_TEST(call__ends_at_once_later_or_with_an_error),
         NATIVE_TEST(call__whose_memory_fails_is_answered_with_an_error),
+        NATIVE_TEST(work__beyond_what_may_wait_is_refused),
         NATIVE_TEST(calls__beyond_what_may_wait_are_refused),
         NATIVE_TEST(executor__that_ends_leaves_no_call_behind),
         NATIVE_TEST(natives__say_when_there_is_no_memory),
