@@ -10,6 +10,7 @@
 #define PINION_BINDING_BINDING_H
 
 #include "base/shared.h"
+#include "binding/reads.h"
 #include "contract/capability.h"
 #include "lua/call.h"
 #include "store/group.h"
@@ -29,6 +30,7 @@ struct binding_scope {
     struct shared_space state; /* found with the need "state" */
     struct grant *grant;       /* NULL without the need "http", and where nothing is called */
     struct hasher *hasher;     /* of passwords; NULL: they are hashed where it is called */
+    struct reads *reads;       /* slow ones; NULL: all are done where they are asked for */
     int64_t last_tag;          /* of a cursor: an iterator kept from an earlier call finds none */
 };
 
@@ -47,8 +49,10 @@ struct binding_call {
         *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
     int64_t cursor_tags[DB_CURSORS_MAX];
     int open_cursors;
+    struct read read;            /* the slow one it waits for */
     struct errand *errand;       /* the request it waits for; NULL: none */
     struct pinion_call *native;  /* of a native binding, that it waits for; NULL: none */
+    struct errand *stream;       /* whose body it may give as its output; NULL: none */
     struct buffer text, scratch; /* of JSON that is read or written: they outlive what raises */
     unsigned kv_writes;          /* of this call */
 };
@@ -84,6 +88,9 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope);
 /* A command begins its part of the group's transaction, unless it has. As group_begin. */
 int bindings_open(struct binding_call *call, struct pn_error *err);
 
+/* It reads again, and from the same snapshot. */
+void bindings_pin(struct binding_call *call);
+
 /* Its fiber was suspended, or goes on: it reads from one snapshot all the time. */
 void bindings_suspend(struct binding_call *call);
 void bindings_resume(struct binding_call *call);
@@ -93,6 +100,9 @@ void bindings_resume(struct binding_call *call);
  * end of a command's transaction.
  */
 int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err);
+
+/* Its stream, which is the caller's from now on; NULL: none. Before bindings_finish. */
+struct errand *bindings_take_stream(struct binding_call *call);
 
 /* Of one that is finished: what it kept for the next call. */
 void bindings_release(struct binding_call *call);

@@ -31,8 +31,11 @@ static void bind_one(struct value_frame *f, struct statement *st, int argument, 
     }
 }
 
-/* Arguments: sql, $1, $2 … The statement is released before anything raises. */
-static struct statement *prepare(struct value_frame *f, struct binding_call *call)
+/*
+ * Arguments: sql, $1, $2 … At most `rows` are wanted. The statement is released before anything
+ * raises.
+ */
+static struct statement *prepare(struct value_frame *f, struct binding_call *call, int64_t rows)
 {
     struct pn_error err;
     struct statement *st = NULL;
@@ -49,6 +52,8 @@ static struct statement *prepare(struct value_frame *f, struct binding_call *cal
     for (size_t i = 1; i <= given; i++)
         bind_one(f, st, (int)i + 1, i);
     statement_limit(st, call->scope->plugin->limits.db_ms * NS_PER_MS);
+    if (access == STORE_READ && reads_are_possible(call->scope->reads))
+        statement_may_leave(st, rows);
     return st;
 }
 
@@ -77,7 +82,15 @@ static void drop(struct binding_call *call, int slot)
 static int step(struct value_frame *f, struct binding_call *call, int slot)
 {
     struct pn_error err;
-    int rc = statement_step(call->cursors[slot], &err);
+    const struct binding_scope *scope = call->scope;
+    struct statement *st = call->cursors[slot];
+    int rc;
+    while ((rc = statement_step(st, &err)) == STORE_AWAY) {
+        rc = reads_fetch(scope->reads, &call->read, st, scope->store, value_call(f), &err);
+        value_go_on(f);
+        if (rc != 0)
+            break;
+    }
     if (rc >= 0)
         return rc;
     drop(call, slot);
@@ -129,7 +142,7 @@ static void run_to_end(struct value_frame *f, struct binding_call *call, int slo
 
 static int db_first(struct value_frame *f, struct binding_call *call, bool whole_row)
 {
-    int slot = hold(f, call, prepare(f, call));
+    int slot = hold(f, call, prepare(f, call, 1));
     if (step(f, call, slot) == STORE_DONE) {
         drop(call, slot);
         value_push_nil(f);
@@ -161,7 +174,7 @@ static int db_all(struct value_frame *f, void *instance)
     (void)instance;
     struct binding_call *call = value_call(f)->bindings;
     int64_t most = call->scope->plugin->limits.rows;
-    int slot = hold(f, call, prepare(f, call));
+    int slot = hold(f, call, prepare(f, call, most + 1));
     value_push_array(f, 8);
     for (int64_t row = 1; step(f, call, slot) == STORE_ROW; row++) {
         if (row > most)
@@ -199,7 +212,7 @@ static int db_each(struct value_frame *f, void *instance)
 {
     (void)instance;
     struct binding_call *call = value_call(f)->bindings;
-    int slot = hold(f, call, prepare(f, call));
+    int slot = hold(f, call, prepare(f, call, INT64_MAX));
     value_push_iterator(f, each_step, call->scope, call->cursor_tags[slot]);
     return 1;
 }
@@ -210,7 +223,7 @@ static int db_run(struct value_frame *f, void *instance)
     struct binding_call *call = value_call(f)->bindings;
     if (!transaction_is_command(f))
         value_raise(f, PN_EDENIED, "ctx.db:run is for commands only");
-    int slot = hold(f, call, prepare(f, call));
+    int slot = hold(f, call, prepare(f, call, 0));
     while (step(f, call, slot) == STORE_ROW)
         continue;
     int64_t changes = statement_changes(call->cursors[slot]);

@@ -1,5 +1,6 @@
 #include "binding/binding.h"
 
+#include "binding/errand.h"
 #include "binding/native.h"
 #include "binding/transaction.h"
 
@@ -34,7 +35,7 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope)
     call->has_read = false;
     call->snapshot = NULL;
     call->open_cursors = 0;
-    call->errand = NULL;
+    call->errand = call->stream = NULL;
     call->native = NULL;
     call->kv_writes = 0;
     memset(call->cursors, 0, sizeof call->cursors);
@@ -50,13 +51,26 @@ int bindings_open(struct binding_call *call, struct pn_error *err)
     return rc;
 }
 
+static void pin(struct binding_call *call)
+{
+    if (!call->snapshot && call->has_read)
+        call->snapshot = store_snapshot_pin(call->scope->store);
+}
+
+void bindings_pin(struct binding_call *call)
+{
+    if (call->snapshot)
+        return;
+    pin(call);
+    store_snapshot_use(call->scope->store, call->snapshot);
+}
+
 void bindings_suspend(struct binding_call *call)
 {
     struct store *store = call->scope->store;
     if (!store)
         return;
-    if (!call->snapshot && call->has_read)
-        call->snapshot = store_snapshot_pin(store);
+    pin(call);
     store_snapshot_use(store, NULL);
 }
 
@@ -90,6 +104,15 @@ int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err
     if (call->text.cap + call->scratch.cap > KEEP_BYTES)
         bindings_release(call);
     return rc == 0 ? ended : rc;
+}
+
+struct errand *bindings_take_stream(struct binding_call *call)
+{
+    struct errand *e = call->stream;
+    call->stream = NULL;
+    if (e)
+        errand_detach(e);
+    return e;
 }
 
 void bindings_release(struct binding_call *call)

@@ -10,6 +10,7 @@ enum store_access transaction_access(struct value_frame *f)
     struct binding_call *call = value_call(f)->bindings;
     struct pn_error err;
     if (!transaction_is_command(f)) {
+        bindings_pin(call); /* where this is not its first read */
         call->has_read = true;
         return STORE_READ;
     }

@@ -49,6 +49,7 @@ struct worker {
     struct executor executor;
     struct hasher *hasher;
     struct natives *natives;
+    struct reads *reads;
     struct changes changes;
     struct dispatcher dispatcher;
     struct http_server *http;
@@ -350,7 +351,8 @@ static int open_parts(struct worker *w, struct pn_error *err)
     if (rc != 0)
         return rc;
     w->hasher = hasher_new(w->threads);
-    if (!w->hasher)
+    w->reads = reads_new(w->threads);
+    if (!w->hasher || !w->reads)
         return PN_ENOMEM;
     rc = natives_open(&w->natives, &h->config->natives, w->loop, w->threads, err);
     if (rc != 0)
@@ -366,6 +368,7 @@ static int open_parts(struct worker *w, struct pn_error *err)
                                         .outgoing = w->outgoing,
                                         .hasher = w->hasher,
                                         .natives = w->natives,
+                                        .reads = w->reads,
                                         .user = w,
                                         .judge = judge};
     slab_read_settings(h->slab, &settings);
@@ -374,6 +377,7 @@ static int open_parts(struct worker *w, struct pn_error *err)
         return PN_ENOMEM;
     w->executor.holds.threads = w->threads;
     store_set_pace(call_goes_on);
+    store_set_wait(reads_wait, reads_wake);
     changes_init(&w->changes, w->catalogue, w->executor.scheduler);
     w->executor.witness = w->changes.witness = &w->slot->witness;
     w->changes.user = w;
@@ -416,6 +420,7 @@ static void stop(struct worker *w)
         changes_lose(&w->changes, w->control);
     executor_release(&w->executor);
     hasher_free(w->hasher);
+    reads_free(w->reads);
     bus_release(&w->bus);
     http_server_free(w->http);
     dispatch_release(&w->dispatcher);

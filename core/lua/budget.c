@@ -250,6 +250,11 @@ void budget_charge(int64_t ns)
         budget_stop(BUDGET_CPU);
 }
 
+int64_t budget_cpu_left(void)
+{
+    return now.budget ? now.budget->cpu_left : INT64_MAX;
+}
+
 bool budget_goes_on(void)
 {
     struct budget *b = now.budget;

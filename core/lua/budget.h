@@ -63,6 +63,8 @@ bool budget_goes_on(void);
 
 /* CPU time that was spent elsewhere for what runs. */
 void budget_charge(int64_t ns);
+/* What is left of it, without the slice that runs; INT64_MAX: no limit. */
+int64_t budget_cpu_left(void);
 
 /* Suspends the running fiber until the scheduler resumes it; must run on one. */
 void budget_suspend(void);

@@ -81,6 +81,7 @@ struct call {
     struct vm *vm;
     uint64_t serial;
     bool cancelled;
+    bool offers; /* value_offer: its address is the key of what was offered */
     struct lua_State *thread;
     struct budget *budget;   /* NULL: it does not run */
     const char *raised_text; /* value_raise's last message, to know it again; never read through */
@@ -104,5 +105,8 @@ bool call_goes_on(void);
 
 /* CPU time that was spent for the running call elsewhere: it and its plugin's share pay for it. */
 void call_charge(int64_t ns);
+
+/* CPU time that the running call has left, in ns; INT64_MAX: no limit. */
+int64_t call_cpu_left(void);
 
 #endif

@@ -443,6 +443,10 @@ static void encode_value(struct encoder *e, const struct contract_type *type,
     case CONTRACT_SCHEMA:
         encode_schema(e, type, at);
         break;
+    case CONTRACT_STREAM: /* its bytes follow on the answer's head, not on this text */
+        if (!value_is_offered(e->L, -1))
+            mismatch(e, type, at);
+        break;
     case CONTRACT_BYTES:
         encode_bytes(e, type, at);
         break;

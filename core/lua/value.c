@@ -376,6 +376,36 @@ void value_set_methods(struct value_frame *f, const struct value_method *methods
     lua_setmetatable(L, -2);
 }
 
+/* Kept by the call's address, as what it raised is, but for another key. */
+void value_offer(struct value_frame *f)
+{
+    lua_State *L = state(f);
+    struct call *call = vm_of(L)->current;
+    luaL_checkstack(L, 4, "values");
+    lua_pushvalue(L, -1);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &call->offers);
+    call->offers = true;
+}
+
+bool value_is_offered(lua_State *L, int index)
+{
+    const struct call *call = vm_of(L)->current;
+    index = lua_absindex(L, index);
+    if (!call->offers)
+        return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &call->offers);
+    bool same = lua_rawequal(L, index, -1);
+    lua_pop(L, 1);
+    return same;
+}
+
+void value_forget_offer(lua_State *L, struct call *call)
+{
+    lua_pushnil(L);
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &call->offers); /* is there already */
+    call->offers = false;
+}
+
 void value_go_on(struct value_frame *f)
 {
     budget_point(state(f));

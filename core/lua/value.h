@@ -104,6 +104,12 @@ size_t value_text_max(struct value_frame *f);
  */
 void value_set_methods(struct value_frame *f, const struct value_method *methods);
 
+/*
+ * The table on top is what the running call may give as an output of t.stream; no other value is,
+ * and none before it is any more.
+ */
+void value_offer(struct value_frame *f);
+
 /* After a method slept: raises when the call has ended meanwhile. */
 void value_go_on(struct value_frame *f);
 

@@ -154,6 +154,11 @@ int threads_start(struct threads *t, int count, struct pn_error *err)
     return rc == 0 ? 0 : pn_error_errno(err, PN_EIO, "cannot start a thread");
 }
 
+int threads_count(const struct threads *t)
+{
+    return t->count;
+}
+
 void threads_give(struct threads *t, struct thread_job *job)
 {
     t->away++;

@@ -26,6 +26,8 @@ int threads_new(struct threads **out, struct loop *loop, struct pn_error *err);
 enum { THREADS_MAX = 16 };
 int threads_start(struct threads *t, int count, struct pn_error *err);
 
+int threads_count(const struct threads *t); /* that were started */
+
 void threads_give(struct threads *t, struct thread_job *job);
 
 /* Waits until every job has ended, and calls all completions, also of jobs that these give. */

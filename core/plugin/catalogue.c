@@ -236,6 +236,7 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
     if (rc == 0)
         rc = natives_bind(c->options.natives, &g->definition, g->vm, err);
     g->scope.hasher = c->options.hasher;
+    g->scope.reads = c->options.reads;
     if (rc == 0)
         *out = g;
     else

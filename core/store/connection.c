@@ -46,8 +46,20 @@ struct heap_account *sqlite_connection_enter(struct connection *c)
 
 void sqlite_connection_leave(struct connection *c, struct heap_account *before)
 {
-    c->busy = false;
     heap_switch(before);
+    connection_idle(c);
+}
+
+void connection_idle(struct connection *c)
+{
+    c->busy = false;
+    while (c->leaving) {
+        struct statement *st = c->leaving;
+        c->leaving = st->leaving;
+        statement_settle(st);
+    }
+    if (c->awaited)
+        store_wake(c);
 }
 
 /* Others may use SQLite meanwhile, and what they allocate is theirs. */
@@ -64,7 +76,7 @@ static bool is_used_up(struct statement *st, int64_t before_others)
 {
     int64_t now = clock_monotonic();
     st->since += now - before_others;
-    st->over = st->spent + (now - st->since) > st->limit;
+    st->over = st->limit && st->spent + (now - st->since) > st->limit;
     return st->over;
 }
 
@@ -73,6 +85,12 @@ static int check_progress(void *connection)
     struct connection *c = connection;
     if (c->mode == MODE_HOST) /* perhaps in another thread */
         return 0;
+    if (c->away) /* in another thread */
+        return fetch_is_over(c->away);
+    if (c->timed && !c->timed->began && fetch_is_due(c->timed)) {
+        c->timed->leaves = true;
+        return 1;
+    }
     int64_t deadline = c->store->deadline, before = c->timed ? clock_monotonic() : 0;
     if (pace && !goes_on())
         return 1;

@@ -23,6 +23,30 @@ enum mode { MODE_PLUGIN, MODE_MIGRATION, MODE_SERVICE, MODE_HOST };
 
 enum { HINTS = 64, SCHEMA_SQL_MAX = 16 << 20, PLUGIN_SQL_MAX = 100000 };
 
+/* A value that was copied out of a row. */
+struct cell {
+    int type; /* SQLite's */
+    size_t len;
+    union {
+        int64_t integer;
+        double number;
+        size_t at; /* in the bytes of its batch */
+    } is;
+};
+
+/* Rows that a thread stepped ahead. Between fetch_begin and fetch_end they are the thread's. */
+struct fetch {
+    struct cell *cells; /* the names, then row after row; SQLite's memory, as the bytes */
+    char *bytes;
+    size_t cells_cap, bytes_cap, used; /* in bytes */
+    size_t columns, rows;
+    size_t next;    /* rows that were taken: the one that is read is the last of these */
+    int64_t wanted; /* rows that may still be asked for */
+    int64_t deadline, cpu_limit, cpu_begun, cpu;
+    int rc; /* of the last step */
+    atomic_bool stop;
+};
+
 struct statement {
     struct connection *connection;
     sqlite3_stmt *handle;
@@ -36,9 +60,15 @@ struct statement {
     int64_t limit, spent; /* ns that it may run, 0: any; ns of the steps that have ended */
     int64_t since;        /* monotonic ns: of the step that runs, later by what others took */
     bool over;            /* the limit ended it */
+    bool may_leave;       /* to another thread (fetch.h) … */
+    bool leaves;          /* … for which it was interrupted */
+    bool began;           /* it gave a row before */
+    bool away;            /* its rows come from `fetch` */
+    struct fetch fetch;
     size_t parameters;
     uint8_t index[STORE_PARAMETERS_MAX]; /* of $N, at N - 1: SQLite numbers them as they appear */
     struct statement *newer, *older;
+    struct statement *leaving; /* the next that was released while its connection was busy */
 };
 
 struct cache {
@@ -46,6 +76,13 @@ struct cache {
     struct statement *newest, *oldest;
     int count, limit;
     struct statement *hints[HINTS]; /* by the address of the text; verified by content */
+};
+
+/* Texts that were slow, by their hash: a few, of which one drives out another. */
+struct slow {
+    int count;
+    uint64_t key[64]; /* 0: none */
+    uint8_t fast[64]; /* runs since it was slow */
 };
 
 struct connection {
@@ -59,13 +96,16 @@ struct connection {
     sqlite3_stmt *savepoint, *undo, *release;              /* a writer's */
     sqlite3_stmt *version;                                 /* the probe's, once used */
     sqlite3_stmt *find_reply, *keep_reply, *prune_replies; /* a writer's, once used */
-    int log_pages;           /* a writer's: in the log after the last commit */
-    int checkpoint_at;       /* log_pages that make a checkpoint due */
-    bool snapshot;           /* a reader's: BEGIN was run */
-    int pins, active;        /* holders of the snapshot: suspended calls, statements in use */
-    bool busy;               /* inside SQLite, perhaps suspended there */
-    struct statement *timed; /* the one that is stepped, if it has a limit of time; or NULL */
-    struct connection *next; /* in the store's list of readers */
+    int log_pages;             /* a writer's: in the log after the last commit */
+    int checkpoint_at;         /* log_pages that make a checkpoint due */
+    bool snapshot;             /* a reader's: BEGIN was run */
+    int pins, active;          /* holders of the snapshot: suspended calls, statements in use */
+    bool busy;                 /* inside SQLite, perhaps suspended there or in another thread */
+    struct statement *away;    /* the one that a thread steps, or NULL */
+    unsigned awaited;          /* by how many that want to read from this very snapshot */
+    struct statement *leaving; /* released while it was busy */
+    struct statement *timed;   /* the one that is stepped, if it has a limit of time; or NULL */
+    struct connection *next;   /* in the store's list of readers */
 };
 
 enum group_phase {
@@ -104,6 +144,7 @@ struct store {
     bool version_known;         /* … since the last store_snapshot_end */
     bool transaction;           /* one is open, or a command is inside of the group's */
     struct group group;
+    struct slow slow;
     struct heap_account *heap; /* of all its connections */
     struct pn_error doom;      /* code != 0: why the open transaction cannot be committed */
 };
@@ -126,14 +167,19 @@ int sqlite_connection_ask_until(struct connection *c, const char *sql, int64_t d
 /* Around everything that compiles or runs a plugin's SQL. */
 struct heap_account *sqlite_connection_enter(struct connection *c);
 void sqlite_connection_leave(struct connection *c, struct heap_account *before);
+/* It is not inside SQLite any more: what waited for that is done. */
+void connection_idle(struct connection *c);
 
 /* store.c */
 static inline void store_set_fault(struct store *s, enum store_fault fault)
 {
     atomic_store_explicit(&s->fault, fault, memory_order_relaxed);
 }
-/* The reader for the next read, its snapshot opened. */
-int store_reader(struct store *s, struct connection **out, struct pn_error *err);
+/* The reader for the next read, its snapshot opened; where none is pinned, `apart` from others. */
+int store_reader(struct store *s, bool apart, struct connection **out, struct pn_error *err);
+/* Until nobody is inside of it. PN_EBUSY, PN_ETIMEOUT. */
+int store_wait(struct connection *c, struct pn_error *err);
+void store_wake(const struct connection *c);
 /* A reader lost a holder. */
 void store_reader_settle(struct connection *c);
 /* 0 when the transaction is open and sound. */
@@ -147,6 +193,25 @@ int store_prepare_service(struct store *s, enum store_access access, struct text
                           struct statement **out, struct pn_error *err);
 void cache_init(struct cache *c, int limit);
 void cache_release(struct cache *c);
+/* The end of a release that was put off. */
+void statement_settle(struct statement *st);
+
+/* fetch.c */
+bool slow_knows(const struct slow *slow, struct text sql);
+/* While it is stepped here: it has run for so long that another thread should. */
+bool fetch_is_due(const struct statement *st);
+/* It is: STORE_AWAY. */
+int fetch_leave(struct statement *st);
+/* What statement_step answers for one that is away. */
+int fetch_step(struct statement *st);
+/* In its thread, from inside SQLite: it should end. */
+bool fetch_is_over(struct statement *st);
+void fetch_release(struct statement *st);
+/* Of the row that was taken last; row 0 of the batch are the names. */
+static inline const struct cell *fetch_cell(const struct statement *st, size_t column)
+{
+    return &st->fetch.cells[st->fetch.next * st->fetch.columns + column];
+}
 
 /* authorizer.c */
 int authorize(void *connection, int action, const char *first, const char *second,

@@ -141,7 +141,7 @@ int migrations_state(struct store *s, const struct migration *list, size_t n,
         return status;
     struct connection *c = s->writer;
     if (!c)
-        status = store_reader(s, &c, err);
+        status = store_reader(s, false, &c, err);
     if (status)
         return status == PN_ENOTFOUND ? 0 : status;
     enum mode before = c->mode;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "store/engine.h"
+#include "store/fetch.h"
 
 #include <stdlib.h>
 
@@ -222,11 +223,11 @@ static int prepare_new(struct connection *c, struct text sql, enum mode mode,
     return 0;
 }
 
-static int choose_connection(struct store *s, enum store_access access, struct connection **out,
-                             struct pn_error *err)
+static int choose_connection(struct store *s, enum store_access access, struct text sql,
+                             struct connection **out, struct pn_error *err)
 {
     if (access == STORE_READ)
-        return store_reader(s, out, err);
+        return store_reader(s, slow_knows(&s->slow, sql), out, err);
     if (!s->writer) {
         pn_error_set(err, PN_EDENIED, "%s: only its home worker writes", s->path);
         return PN_EDENIED;
@@ -241,7 +242,7 @@ static int prepare(struct store *s, enum store_access access, struct text sql, e
 {
     struct connection *c;
     store_set_fault(s, STORE_FAULT_NONE);
-    int status = choose_connection(s, access, &c, err);
+    int status = choose_connection(s, access, sql, &c, err);
     if (status)
         return status;
     struct statement *st = cache_find(&c->cache, sql);
@@ -271,6 +272,20 @@ void statement_release(struct statement *st)
     if (!st)
         return;
     struct connection *c = st->connection;
+    if (c->busy) {
+        st->leaving = c->leaving;
+        c->leaving = st;
+        return;
+    }
+    statement_settle(st);
+    if (c != c->store->current && !c->writer)
+        store_reader_settle(c);
+}
+
+void statement_settle(struct statement *st)
+{
+    struct connection *c = st->connection;
+    fetch_release(st);
     /* Its code only repeats what the last step said. */
     sqlite3_reset(st->handle);
     if (st->parameters)
@@ -281,8 +296,6 @@ void statement_release(struct statement *st)
     c->active--;
     if (!st->kept)
         statement_free(st);
-    if (c != c->store->current && !c->writer)
-        store_reader_settle(c);
 }
 
 void statement_limit(struct statement *st, int64_t ns)
@@ -403,34 +416,44 @@ int statement_step(struct statement *st, struct pn_error *err)
         return STORE_DONE;
     if (st->failed)
         return report(st, err);
-    int status = c->writer ? store_check_transaction(c->store, err) : 0;
+    if (st->away)
+        return fetch_step(st);
+    int status = c->writer ? store_check_transaction(c->store, err) : store_wait(c, err);
     if (status)
         return status;
+    if (st->began && st->spent > FETCH_SLOW_NS)
+        return fetch_leave(st);
     c->denial[0] = 0;
     if (!st->read_only)
         c->store->group.writes = true;
-    int rc = st->limit ? run_timed(st) : run(st);
-    if (rc == SQLITE_ROW)
+    int rc = st->limit || st->may_leave ? run_timed(st) : run(st);
+    if (rc == SQLITE_ROW) {
+        st->began = st->may_leave;
         return STORE_ROW;
+    }
     if (rc != SQLITE_DONE)
-        return step_failed(st, rc, err);
+        return st->leaves ? fetch_leave(st) : step_failed(st, rc, err);
     st->done = true;
     return STORE_DONE;
 }
 
 size_t statement_column_count(const struct statement *st)
 {
-    return (size_t)sqlite3_column_count(st->handle);
+    return st->away ? st->fetch.columns : (size_t)sqlite3_column_count(st->handle);
 }
 
 struct text statement_column_name(struct statement *st, size_t column)
 {
-    return text_of(sqlite3_column_name(st->handle, (int)column));
+    if (!st->away)
+        return text_of(sqlite3_column_name(st->handle, (int)column));
+    return (struct text){st->fetch.bytes + st->fetch.cells[column].is.at,
+                         st->fetch.cells[column].len};
 }
 
 enum store_type statement_column_type(struct statement *st, size_t column)
 {
-    switch (sqlite3_column_type(st->handle, (int)column)) {
+    switch (st->away ? fetch_cell(st, column)->type
+                     : sqlite3_column_type(st->handle, (int)column)) {
     case SQLITE_INTEGER:
         return STORE_INTEGER;
     case SQLITE_FLOAT:
@@ -446,16 +469,26 @@ enum store_type statement_column_type(struct statement *st, size_t column)
 
 int64_t statement_column_int64(struct statement *st, size_t column)
 {
-    return sqlite3_column_int64(st->handle, (int)column);
+    return st->away ? fetch_cell(st, column)->is.integer
+                    : sqlite3_column_int64(st->handle, (int)column);
 }
 
 double statement_column_double(struct statement *st, size_t column)
 {
-    return sqlite3_column_double(st->handle, (int)column);
+    return st->away ? fetch_cell(st, column)->is.number
+                    : sqlite3_column_double(st->handle, (int)column);
+}
+
+static struct text fetched_text(const struct statement *st, size_t column)
+{
+    const struct cell *cell = fetch_cell(st, column);
+    return (struct text){st->fetch.bytes + cell->is.at, cell->len};
 }
 
 struct text statement_column_text(struct statement *st, size_t column)
 {
+    if (st->away)
+        return fetched_text(st, column);
     const void *data = sqlite3_column_text(st->handle, (int)column);
     int len = sqlite3_column_bytes(st->handle, (int)column);
     return (struct text){data ? data : "", (size_t)len};
@@ -463,6 +496,8 @@ struct text statement_column_text(struct statement *st, size_t column)
 
 struct text statement_column_blob(struct statement *st, size_t column)
 {
+    if (st->away)
+        return fetched_text(st, column);
     const void *data = sqlite3_column_blob(st->handle, (int)column);
     int len = sqlite3_column_bytes(st->handle, (int)column);
     return (struct text){data ? data : "", (size_t)len};

@@ -23,7 +23,7 @@ enum store_access {
 
 enum store_type { STORE_NULL, STORE_INTEGER, STORE_FLOAT, STORE_TEXT, STORE_BLOB };
 
-enum { STORE_DONE = 0, STORE_ROW = 1 };
+enum { STORE_DONE = 0, STORE_ROW = 1, STORE_AWAY = 2 };
 
 enum { STORE_PARAMETERS_MAX = 100, STORE_VALUE_MAX = 4 << 20 /* bytes of a text, blob or row */ };
 
@@ -38,6 +38,12 @@ int store_prepare(struct store *s, enum store_access access, struct text sql,
  * limit, which is where every statement begins.
  */
 void statement_limit(struct statement *st, int64_t ns);
+
+/*
+ * A read that takes long may be continued by another thread, as store/fetch.h says; at most `rows`
+ * rows are wanted. Before its first step.
+ */
+void statement_may_leave(struct statement *st, int64_t rows);
 
 /* Resets it, forgets its parameters, and gives it back to be prepared again. NULL is fine. */
 void statement_release(struct statement *st);
@@ -57,7 +63,7 @@ void statement_bind_text(struct statement *st, size_t n,
 void statement_bind_blob(struct statement *st, size_t n,
                          struct text value); /* borrowed until statement_release */
 
-/* STORE_ROW, STORE_DONE, or an error; after an error only statement_release is of use. */
+/* STORE_ROW, STORE_DONE, STORE_AWAY (store/fetch.h), or an error; after an error only statement_release is of use. */
 int statement_step(struct statement *st, struct pn_error *err);
 
 /* Columns, from 0. Views are valid until the next step or release. */

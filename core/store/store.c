@@ -214,15 +214,68 @@ static int take_reader(struct store *s, struct connection **out, struct pn_error
     return 0;
 }
 
-int store_reader(struct store *s, struct connection **out, struct pn_error *err)
+static bool (*wait_for)(const void *what);
+static void (*wake_all)(const void *what);
+
+void store_set_wait(bool (*wait)(const void *what), void (*wake)(const void *what))
 {
-    struct connection *c = s->chosen ? s->chosen : s->current;
-    if (!c || c->busy) {
-        int status = take_reader(s, &c, err);
-        if (status)
-            return status;
-        s->current = c;
+    wait_for = wait;
+    wake_all = wake;
+}
+
+void store_wake(const struct connection *c)
+{
+    if (wake_all)
+        wake_all(c);
+}
+
+int store_wait(struct connection *c, struct pn_error *err)
+{
+    while (c->busy) {
+        if (!wait_for)
+            return pn_error_set(err, PN_EBUSY, "%s: another statement reads from this snapshot",
+                                c->store->path);
+        c->awaited++;
+        bool came = wait_for(c);
+        c->awaited--;
+        if (!came)
+            return pn_error_set(err, PN_ETIMEOUT, "%s: the call ended before its snapshot was free",
+                                c->store->path);
     }
+    return 0;
+}
+
+/* One that somebody else might pin would have to be waited for. */
+static int take_apart(struct store *s, struct connection **out, struct pn_error *err)
+{
+    int status = take_reader(s, out, err);
+    if (status == 0 && *out == s->current)
+        s->current = NULL;
+    return status;
+}
+
+static int choose_reader(struct store *s, bool apart, struct connection **out, struct pn_error *err)
+{
+    *out = s->chosen ? s->chosen : s->current;
+    if (s->chosen)
+        return store_wait(s->chosen, err);
+    if (apart)
+        return take_apart(s, out, err);
+    if (*out && !(*out)->busy)
+        return 0;
+    int status = take_reader(s, out, err);
+    if (status == 0)
+        s->current = *out;
+    return status;
+}
+
+int store_reader(struct store *s, bool apart, struct connection **out, struct pn_error *err)
+{
+    struct connection *c;
+    s->last = NULL; /* of what fails, nothing can be pinned */
+    int status = choose_reader(s, apart, &c, err);
+    if (status)
+        return status;
     if (!c->snapshot) {
         int rc = sqlite_connection_run(c, c->begin);
         if (rc != SQLITE_OK)

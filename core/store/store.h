@@ -56,6 +56,13 @@ const char *store_path(const struct store *s);
  */
 void store_set_pace(bool (*goes_on)(void));
 
+/*
+ * How to wait until a snapshot that is pinned is not read from by another statement: `wait` suspends
+ * the caller's fiber until `wake` comes with the same `what`, or earlier; false: its call has ended.
+ * Without them such a read fails with PN_EBUSY.
+ */
+void store_set_wait(bool (*wait)(const void *what), void (*wake)(const void *what));
+
 /* Statements are interrupted once clock_monotonic() is past `monotonic_ns`; 0 lifts it. */
 void store_set_deadline(struct store *s, int64_t monotonic_ns);
 
@@ -74,8 +81,10 @@ bool store_in_transaction(const struct store *s);
  * Snapshots. The first read opens one, and all reads share it until store_snapshot_end: the worker
  * calls that at the end of its tick, and when the answer of a forwarded command comes in. A call
  * that is suspended between two reads pins the snapshot it reads from and says so again
- * (store_snapshot_use) when it goes on; others get fresh ones meanwhile. A long pin keeps the log
- * from being reset: bound it by the call's deadline.
+ * (store_snapshot_use) when it goes on; others get fresh ones meanwhile. A statement whose text is
+ * known to be slow (fetch.h) opens one for itself, unless one is pinned: who reads several times
+ * pins before the second. A long pin keeps the log from being reset: bound it by the call's
+ * deadline.
  */
 struct snapshot;
 /* Of the last read; NULL when nothing was read yet. */

@@ -9,3 +9,4 @@ pinion_unit_test(store/test_replies.c LIBRARIES pinion_store failing_malloc PkgC
 pinion_unit_test(store/test_schema.c LIBRARIES pinion_store failing_malloc)
 pinion_unit_test(store/test_kv.c LIBRARIES pinion_store PkgConfig::SQLITE)
 pinion_unit_test(store/test_version.c LIBRARIES pinion_store)
+pinion_unit_test(store/test_fetch.c LIBRARIES pinion_store PkgConfig::SQLITE)
