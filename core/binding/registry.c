@@ -1,6 +1,7 @@
 #include "binding/binding.h"
 
 #include "binding/errand.h"
+#include "binding/native.h"
 #include "binding/transaction.h"
 
 enum { KEEP_BYTES = 256 * 1024 };
@@ -35,6 +36,7 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope)
     call->snapshot = NULL;
     call->open_cursors = 0;
     call->errand = call->stream = NULL;
+    call->native = NULL;
     call->kv_writes = 0;
     memset(call->cursors, 0, sizeof call->cursors);
 }
@@ -90,6 +92,7 @@ static void unpin(struct binding_call *call)
 int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err)
 {
     int rc = 0;
+    native_drop(call);
     for (const struct binding *const *b = bindings; *b; b++) {
         if (!(*b)->finish)
             continue;
