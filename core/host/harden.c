@@ -1,7 +1,7 @@
 #include "host/harden.h"
 
 #include "json/writer.h"
-#include "release/verify.h"
+#include "release/verifier.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -108,6 +108,6 @@ void harden_write(const struct host *h, struct buffer *out)
         write_process(out, name, SLAB_GET(slot->pid), &report);
         buffer_append_char(out, ',');
     }
-    write_process(out, "verify", 0, verify_protection());
+    write_process(out, "verify", 0, verifier_protection());
     buffer_append_char(out, ']');
 }
