@@ -18,6 +18,7 @@
 enum { DB_CURSORS_MAX = 16 };
 
 struct errand;
+struct pinion_call;
 struct grant;
 struct hasher;
 
@@ -50,6 +51,8 @@ struct binding_call {
     int open_cursors;
     struct read read;            /* the slow one it waits for */
     struct errand *errand;       /* the request it waits for; NULL: none */
+    struct pinion_call *native;  /* of a native binding, that it waits for; NULL: none */
+    struct errand *stream;       /* whose body it may give as its output; NULL: none */
     struct buffer text, scratch; /* of JSON that is read or written: they outlive what raises */
     unsigned kv_writes;          /* of this call */
 };
@@ -97,6 +100,9 @@ void bindings_resume(struct binding_call *call);
  * end of a command's transaction.
  */
 int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err);
+
+/* Its stream, which is the caller's from now on; NULL: none. Before bindings_finish. */
+struct errand *bindings_take_stream(struct binding_call *call);
 
 /* Of one that is finished: what it kept for the next call. */
 void bindings_release(struct binding_call *call);

@@ -36,6 +36,7 @@ struct errand *errand_new(struct grant *grant)
     e->grant = grant;
     e->timeout_ms = ERRAND_TIMEOUT_MS;
     e->body_max = ERRAND_BYTES;
+    e->idle_ms = ERRAND_IDLE_MS;
     arena_init(&e->memory);
     return e;
 }
@@ -184,11 +185,40 @@ static bool may_hold(void *user, size_t bytes)
     return hold(e, e->body.len + bytes);
 }
 
+static void tell_end(struct errand *e)
+{
+    const struct http_transfer_answer *a = http_transfer_answer(e->transfer);
+    e->sink.ended(e->sink.user, ends[a->end].code, a->reason);
+}
+
 static void done(void *user)
 {
     struct errand *e = user;
     e->ended = true;
+    if (e->sink.ended)
+        tell_end(e);
+    else if (e->task)
+        task_wake(e->task);
+}
+
+static void headed(void *user)
+{
+    struct errand *e = user;
+    e->headed = true;
     task_wake(e->task);
+}
+
+/* Nothing is read before the call has ended and somebody takes it. */
+static enum http_transfer_taken take(void *user, struct text piece)
+{
+    struct errand *e = user;
+    return e->sink.take ? e->sink.take(e->sink.user, piece) : HTTP_TRANSFER_LATER;
+}
+
+static size_t most_bytes(const struct errand *e)
+{
+    bool all = e->passes || (size_t)e->body_max < e->text_max;
+    return all ? (size_t)e->body_max : e->text_max;
 }
 
 static int start(struct errand *e, struct pn_error *err)
@@ -203,30 +233,51 @@ static int start(struct errand *e, struct pn_error *err)
     int64_t left = e->until - clock_monotonic(); /* its turn may have taken a while */
     if (left <= 0)
         left = NS_PER_MS;
-    return http_transfer_start(
-        &e->transfer, e->grant->plugin->outgoing->client,
-        &(struct http_transfer_request){
-            .method = e->method,
-            .url = e->url.data,
-            .headers = headers,
-            .header_count = e->header_count + traced,
-            .has_body = e->has_body,
-            .body = buffer_text(&e->body),
-            .once = !retry_is_safe(e->method, e->has_key),
-            .timeout_ms = (left + NS_PER_MS - 1) / NS_PER_MS,
-            .body_max = (size_t)e->body_max < e->text_max ? (size_t)e->body_max : e->text_max,
-            .user = e,
-            .may_reach = may_reach,
-            .may_hold = may_hold,
-            .done = done,
-        },
-        err);
+    return http_transfer_start(&e->transfer, e->grant->plugin->outgoing->client,
+                               &(struct http_transfer_request){
+                                   .method = e->method,
+                                   .url = e->url.data,
+                                   .headers = headers,
+                                   .header_count = e->header_count + traced,
+                                   .has_body = e->has_body,
+                                   .body = buffer_text(&e->body),
+                                   .once = !retry_is_safe(e->method, e->has_key),
+                                   .timeout_ms = (left + NS_PER_MS - 1) / NS_PER_MS,
+                                   .body_max = most_bytes(e),
+                                   .user = e,
+                                   .may_reach = may_reach,
+                                   .may_hold = may_hold,
+                                   .done = done,
+                                   .headed = e->passes ? headed : NULL,
+                                   .take = e->passes ? take : NULL,
+                               },
+                               err);
 }
 
 static enum breaker_verdict judge(const struct http_transfer_answer *a)
 {
     bool bad = a->end == HTTP_TRANSFER_ANSWERED && retry_makes_sense(a->end, a->status);
     return bad ? BREAKER_BAD : ends[a->end].verdict;
+}
+
+/* For the end of the transfer, or of one that passes the head. False: the call has ended. */
+static bool wait_for_answer(struct errand *e)
+{
+    int64_t until = e->passes ? e->until : e->until + NS_PER_SECOND;
+    while (!e->ended && !e->headed) {
+        if (!sleep_until(e, until))
+            return false;
+        if (e->passes && !e->ended && !e->headed && clock_monotonic() >= until) {
+            http_transfer_expire(e->transfer);
+            e->ended = true;
+        }
+    }
+    return true;
+}
+
+static bool is_passed_on(const struct errand *e, const struct http_transfer_answer *a)
+{
+    return e->passes && a->end == HTTP_TRANSFER_ANSWERED && a->status >= 200 && a->status < 300;
 }
 
 /* False: the call has ended. */
@@ -246,16 +297,18 @@ static bool attempt(struct errand *e)
         return false;
     if (e->code)
         return true;
-    e->ended = false;
+    e->ended = e->headed = false;
     if (start(e, &err) != 0) {
         leave(e, BREAKER_UNKNOWN);
         return fail(e, "internal", "%s", err.message);
     }
-    while (!e->ended)
-        if (!sleep_until(e, e->until + NS_PER_SECOND))
-            return false;
+    if (!wait_for_answer(e))
+        return false;
     const struct http_transfer_answer *a = http_transfer_answer(e->transfer);
-    leave(e, judge(a));
+    if (is_passed_on(e, a))
+        lane_tell(&e->place, BREAKER_GOOD, clock_monotonic());
+    else
+        leave(e, judge(a));
     return a->end == HTTP_TRANSFER_ANSWERED || fail(e, ends[a->end].code, "%s", a->reason);
 }
 
@@ -379,6 +432,34 @@ static bool pause(struct errand *e, int64_t ns)
     return true;
 }
 
+void errand_detach(struct errand *e)
+{
+    e->task = NULL;
+    e->deadline = 0;
+}
+
+void errand_pass(struct errand *e, const struct errand_sink *sink)
+{
+    e->sink = *sink;
+    if (e->ended)
+        tell_end(e);
+    else
+        errand_go_on(e);
+}
+
+void errand_go_on(struct errand *e)
+{
+    http_transfer_go_on(e->transfer);
+}
+
+/* There is nothing further to try; an answer that is none is not passed on. */
+static bool conclude(struct errand *e)
+{
+    if (e->passes && !e->code && !is_passed_on(e, errand_answer(e)))
+        fail(e, "status", "it answered with status %d", errand_answer(e)->status);
+    return true;
+}
+
 bool errand_run(struct errand *e)
 {
     for (;;) {
@@ -387,7 +468,7 @@ bool errand_run(struct errand *e)
         int64_t wait = 0;
         bool further = !e->code && redirect(e);
         if (!further && (wait = retry_in(e)) < 0)
-            return true;
+            return conclude(e);
         forget_answer(e);
         if (wait && !pause(e, wait))
             return false;

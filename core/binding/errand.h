@@ -13,7 +13,18 @@
 #include "binding/outgoing.h"
 #include "http/transfer.h"
 
+/*
+ * The body of an answer that is passed on. `take` as of a transfer (http/transfer.h); `ended` once,
+ * with the code and message of what broke it, NULL: it is whole. That may free the errand.
+ */
+struct errand_sink {
+    enum http_transfer_taken (*take)(void *user, struct text piece);
+    void (*ended)(void *user, const char *code, const char *message);
+    void *user;
+};
+
 enum {
+    ERRAND_IDLE_MS = 30000, /* of a body that is passed on */
     ERRAND_HEADERS_MAX = 64,
     ERRAND_TIMEOUT_MS = 10000,
     ERRAND_TIMEOUT_MS_MAX = 600000,
@@ -22,6 +33,10 @@ enum {
     ERRAND_BYTES = 1024 * 1024,
     ERRAND_BYTES_MAX = 64 * 1024 * 1024,
 };
+
+/* Bytes of a body that is passed on. */
+#define ERRAND_PASSED (INT64_C(1) << 30)
+#define ERRAND_PASSED_MAX (INT64_C(1) << 40)
 
 struct task;
 
@@ -43,12 +58,15 @@ struct errand {
     struct text trace_id; /* borrowed from the call */
     int64_t timeout_ms;   /* of each attempt */
     int64_t retries, redirects, body_max;
+    bool passes;     /* its body is passed on: errand_run returns when the head has come */
+    int64_t idle_ms; /* that such a body may stand still */
 
     /* its way */
     struct lane_place place;
     struct http_transfer *transfer;
-    bool counted, ended;
-    size_t held; /* bytes that the plugin is charged with */
+    bool counted, ended, headed;
+    struct errand_sink sink; /* since errand_pass */
+    size_t held;             /* bytes that the plugin is charged with */
     int64_t until;
     int attempts, hops;
 
@@ -63,6 +81,15 @@ struct errand *errand_new(struct grant *grant); /* NULL: out of memory */
 /* False: the call has ended meanwhile. */
 bool errand_run(struct errand *e);
 struct http_transfer_answer *errand_answer(struct errand *e); /* without a code */
+
+/*
+ * Of one that passes, whose head is a 2xx: it outlives its call from now on, with its turn and its
+ * place in the lane. errand_pass gives it whom to tell, and begins; both functions may call `take`
+ * and `ended` before they return.
+ */
+void errand_detach(struct errand *e);
+void errand_pass(struct errand *e, const struct errand_sink *sink);
+void errand_go_on(struct errand *e); /* after HTTP_TRANSFER_LATER */
 
 void errand_free(struct errand *e); /* NULL is fine */
 

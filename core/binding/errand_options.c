@@ -193,7 +193,12 @@ static void read_option(struct reading *r, struct text name, int n, bool whole)
     else if (text_equal(name, TEXT("redirects")))
         read_number(r, n, "redirects", 0, ERRAND_REDIRECTS_MAX, &e->redirects);
     else if (text_equal(name, TEXT("max_bytes")))
-        read_number(r, n, "max_bytes", 1, ERRAND_BYTES_MAX, &e->body_max);
+        read_number(r, n, "max_bytes", 1, e->passes ? ERRAND_PASSED_MAX : ERRAND_BYTES_MAX,
+                    &e->body_max);
+    else if (e->passes && text_equal(name, TEXT("idle_ms")))
+        read_number(r, n, "idle_ms", 1, ERRAND_TIMEOUT_MS_MAX, &e->idle_ms);
+    else if (e->passes && text_equal(name, TEXT("method")))
+        read_method(r, n);
     else if (whole && text_equal(name, TEXT("method")))
         read_method(r, n);
     else if (whole && text_equal(name, TEXT("url")))
@@ -261,6 +266,8 @@ static void finish(struct reading *r)
                     "ctx.http: '%s' is not declared: add \"http %s\" to the plugin's needs",
                     origin.text, origin.text);
     e->method = r->method ? r->method : "GET";
+    if (e->passes && strcmp(e->method, "HEAD") == 0)
+        value_raise(r->f, PN_EINVAL, "ctx.http:stream: a HEAD request has no body to pass on");
     if (e->has_body && (strcmp(e->method, "GET") == 0 || strcmp(e->method, "HEAD") == 0))
         value_raise(r->f, PN_EINVAL, "ctx.http: a %s request has no body", e->method);
     if (r->has_json && !r->has_type)

@@ -10,10 +10,18 @@
 #include "binding/errand_options.h"
 #include "lua/scheduler.h"
 
+#include <stdio.h>
+
 static void drop(struct binding_call *call)
 {
     errand_free(call->errand);
     call->errand = NULL;
+}
+
+static void drop_stream(struct binding_call *call)
+{
+    errand_free(call->stream);
+    call->stream = NULL;
 }
 
 /* Lines of one name are one list (RFC 9110, 5.2); cookies cannot be, their dates have commas. */
@@ -193,17 +201,97 @@ static int http_request(struct value_frame *f, void *instance)
     return run(f, e);
 }
 
+/* "text/html; charset=utf-8" is of the type "text/html". */
+static struct text bare_type(struct text media_type)
+{
+    struct text type;
+    text_split(&media_type, ';', &type);
+    return text_trim(type);
+}
+
+/* What comes is what the contract says, as far as the other end tells. */
+static bool is_of_type(struct errand *e, struct text wanted)
+{
+    struct text type = bare_type(errand_answer_header(e, TEXT("content-type")));
+    return wanted.len == 0 || type.len == 0 || text_equal_nocase(type, bare_type(wanted)) ||
+           text_equal_nocase(type, TEXT("application/octet-stream"));
+}
+
+/* The call keeps the errand; what the handler gets only stands for it. */
+static int push_stream(struct value_frame *f, struct errand *e)
+{
+    struct binding_call *mine = value_call(f)->bindings;
+    value_push_table(f, 0, 2);
+    value_push_integer(f, errand_answer(e)->status);
+    value_set_member(f, TEXT("status"));
+    push_headers(f, e);
+    value_set_member(f, TEXT("headers"));
+    value_offer(f);
+    drop_stream(mine);
+    mine->stream = e;
+    mine->errand = NULL;
+    return 1;
+}
+
+static int push_stream_error(struct value_frame *f, struct errand *e)
+{
+    push_error(f, e->code, text_of(e->message), e->attempts);
+    if (strcmp(e->code, "status") == 0) {
+        value_push_integer(f, errand_answer(e)->status);
+        value_set_member(f, TEXT("status"));
+    }
+    drop(value_call(f)->bindings);
+    return 2;
+}
+
+static int push_type_error(struct value_frame *f, struct errand *e, struct text wanted)
+{
+    char message[512];
+    struct text type = errand_answer_header(e, TEXT("content-type"));
+    int shown = (int)(type.len < 100 ? type.len : 100);
+    snprintf(message, sizeof message, "%s: it sends '%.*s', and the output is '%.*s'",
+             e->lane->origin.text, shown, type.data, TEXT_ARGS(wanted));
+    text_repair(message, strlen(message));
+    push_error(f, "media_type", text_of(message), e->attempts);
+    drop(value_call(f)->bindings);
+    return 2;
+}
+
+static int http_stream(struct value_frame *f, void *instance)
+{
+    const struct contract_type *output = value_call(f)->capability->output;
+    (void)instance;
+    if (!output || output->kind != CONTRACT_STREAM)
+        value_raise(f, PN_EDENIED, "ctx.http:stream: '%s' does not declare output = t.stream",
+                    value_call(f)->capability->address.data);
+    struct errand *e = begin(f);
+    e->passes = true;
+    e->body_max = ERRAND_PASSED;
+    errand_read(f, e, NULL, 1, 2);
+    bool whole = errand_run(e);
+    value_go_on(f);
+    if (!whole)
+        value_raise(f, PN_ENOMEM, "out of memory");
+    if (e->code)
+        return push_stream_error(f, e);
+    if (!is_of_type(e, output->extra->media_type))
+        return push_type_error(f, e, output->extra->media_type);
+    return push_stream(f, e);
+}
+
 static int http_finish(struct binding_call *call, bool commit, struct pn_error *err)
 {
     (void)commit;
     (void)err;
     drop(call);
+    drop_stream(call);
     return 0;
 }
 
 static const struct value_method methods[] = {
-    {"get", http_get},     {"head", http_head},     {"post", http_post},       {"put", http_put},
-    {"patch", http_patch}, {"delete", http_delete}, {"request", http_request}, {NULL, NULL},
+    {"get", http_get},         {"head", http_head},     {"post", http_post},
+    {"put", http_put},         {"patch", http_patch},   {"delete", http_delete},
+    {"request", http_request}, {"stream", http_stream}, {NULL, NULL},
 };
 
 const struct binding binding_http = {"http", false, methods, http_finish};

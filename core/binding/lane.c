@@ -67,6 +67,15 @@ static void let_in(struct lane *l, int64_t now)
     }
 }
 
+void lane_tell(struct lane_place *p, enum breaker_verdict verdict, int64_t now)
+{
+    if (p->told)
+        return;
+    p->told = true;
+    if (breaker_tell(&p->lane->breaker, verdict, now))
+        log_change(p->lane);
+}
+
 void lane_leave(struct lane_place *p, enum breaker_verdict verdict, int64_t now)
 {
     struct lane *l = p->lane;
@@ -77,7 +86,6 @@ void lane_leave(struct lane_place *p, enum breaker_verdict verdict, int64_t now)
     if (state != LANE_INSIDE)
         return;
     l->running--;
-    if (breaker_tell(&l->breaker, verdict, now))
-        log_change(l);
+    lane_tell(p, verdict, now);
     let_in(l, now);
 }

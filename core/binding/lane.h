@@ -37,6 +37,7 @@ enum lane_state {
 struct lane_place {
     struct lane *lane;
     enum lane_state state;
+    bool told; /* the breaker knows what became of it */
     void (*turn)(void *user);
     void *user;
     struct lane_place *next, *previous;
@@ -45,6 +46,9 @@ struct lane_place {
 /* Fills all of *p. */
 enum lane_state lane_enter(struct lane *l, struct lane_place *p, int64_t now,
                            void (*turn)(void *user), void *user);
+
+/* Of one that is inside, and stays there: what counts is known already. */
+void lane_tell(struct lane_place *p, enum breaker_verdict verdict, int64_t now);
 
 /* From wherever it is; `verdict` counts for one that was inside. A place that is zeroed is outside. */
 void lane_leave(struct lane_place *p, enum breaker_verdict verdict, int64_t now);

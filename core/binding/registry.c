@@ -1,5 +1,7 @@
 #include "binding/binding.h"
 
+#include "binding/errand.h"
+#include "binding/native.h"
 #include "binding/transaction.h"
 
 enum { KEEP_BYTES = 256 * 1024 };
@@ -33,7 +35,8 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope)
     call->has_read = false;
     call->snapshot = NULL;
     call->open_cursors = 0;
-    call->errand = NULL;
+    call->errand = call->stream = NULL;
+    call->native = NULL;
     call->kv_writes = 0;
     memset(call->cursors, 0, sizeof call->cursors);
 }
@@ -89,6 +92,7 @@ static void unpin(struct binding_call *call)
 int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err)
 {
     int rc = 0;
+    native_drop(call);
     for (const struct binding *const *b = bindings; *b; b++) {
         if (!(*b)->finish)
             continue;
@@ -100,6 +104,15 @@ int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err
     if (call->text.cap + call->scratch.cap > KEEP_BYTES)
         bindings_release(call);
     return rc == 0 ? ended : rc;
+}
+
+struct errand *bindings_take_stream(struct binding_call *call)
+{
+    struct errand *e = call->stream;
+    call->stream = NULL;
+    if (e)
+        errand_detach(e);
+    return e;
 }
 
 void bindings_release(struct binding_call *call)

@@ -66,6 +66,8 @@ enum relation compare_kinds(const struct contract_type *old, const struct contra
 {
     if (old->kind == new->kind)
         return RELATION_SAME;
+    if (old->kind == CONTRACT_STREAM || new->kind == CONTRACT_STREAM)
+        return RELATION_OTHER; /* no JSON at all, so not even any covers it */
     if (covers(new, old))
         return RELATION_WIDENED;
     return covers(old, new) ? RELATION_NARROWED : RELATION_OTHER;
@@ -244,6 +246,7 @@ void compare_constraints(struct comparison *c, const struct contract_type *old,
                                           : "items may be equal now");
     compare_rule(c, "pattern", old->extra->pattern_source, new->extra->pattern_source);
     compare_rule(c, "format", old->extra->format, new->extra->format);
+    compare_rule(c, "media_type", old->extra->media_type, new->extra->media_type);
     if (old->kind == CONTRACT_ENUM) {
         note_choices(c, RELATION_NARROWED, old, new);
         note_choices(c, RELATION_WIDENED, new, old);

@@ -115,6 +115,9 @@ void luacats_type(struct luacats *l, const struct contract_type *type)
     case CONTRACT_SCHEMA:
         buffer_append_text(l->out, TEXT("any"));
         break;
+    case CONTRACT_STREAM:
+        buffer_append_text(l->out, TEXT("pinion.HttpStream"));
+        break;
     case CONTRACT_BOOLEAN:
     case CONTRACT_INTEGER:
     case CONTRACT_NUMBER:

@@ -210,6 +210,18 @@ static void write_content(struct part *p, const struct contract_type *type)
     buffer_append_text(p->out, TEXT("}}}"));
 }
 
+/* Bytes as they are, in place of JSON. */
+static void write_stream(struct part *p, const struct contract_type *type)
+{
+    struct text media_type = type->extra->media_type;
+    bool first = true;
+    buffer_append_text(p->out, TEXT("\"content\":{"));
+    json_write_member(p->out, &first, media_type.len ? media_type : TEXT("*/*"));
+    buffer_append_text(p->out, TEXT("{\"schema\":"));
+    contract_schema_write(type, &p->schemas, p->out);
+    buffer_append_text(p->out, TEXT("}}}"));
+}
+
 /* The input without what path and headers give. */
 static void write_body(struct part *p)
 {
@@ -248,7 +260,10 @@ static void write_success(struct part *p)
                   output ? "What it gives." : "Done; nothing is given.", headers);
     if (output) {
         buffer_append_char(p->out, ',');
-        write_content(p, output);
+        if (output->kind == CONTRACT_STREAM)
+            write_stream(p, output);
+        else
+            write_content(p, output);
     } else {
         buffer_append_char(p->out, '}');
     }

@@ -325,6 +325,9 @@ static void put_shape(const struct part *p, const struct contract_type *type)
     case CONTRACT_BYTES:
         put_bytes(p, type);
         break;
+    case CONTRACT_STREAM:
+        put_formatted(p, type, "binary");
+        break;
     case CONTRACT_ARRAY:
         put_array(p, type);
         break;

@@ -171,6 +171,8 @@ static void write_operation(struct typescript *ts, const struct typescript_plugi
     typescript_shape(ts, p, c->input);
     buffer_append_text(ts->out, TEXT(",\n    output: "));
     typescript_shape(ts, p, c->output);
+    bool streams = c->output && c->output->kind == CONTRACT_STREAM;
+    buffer_append_text(ts->out, streams ? TEXT(", stream: true") : TEXT(""));
     buffer_append_text(ts->out, TEXT(",\n  },\n"));
 }
 

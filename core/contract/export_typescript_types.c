@@ -106,7 +106,7 @@ static const char *const scalars[] = {
     [CONTRACT_ANY] = "Json",      [CONTRACT_BOOLEAN] = "boolean",     [CONTRACT_NUMBER] = "number",
     [CONTRACT_STRING] = "string", [CONTRACT_TIMESTAMP] = "Timestamp", [CONTRACT_DATE] = "DateText",
     [CONTRACT_UUID] = "Uuid",     [CONTRACT_DECIMAL] = "Decimal",     [CONTRACT_BYTES] = "Base64",
-    [CONTRACT_SCHEMA] = "Json",
+    [CONTRACT_SCHEMA] = "Json",   [CONTRACT_STREAM] = "Response",
 };
 
 static void write_plain(struct typescript *ts, const struct typescript_plugin *p,

@@ -20,6 +20,7 @@ static const char *const kind_names[] = {
     [CONTRACT_UNION] = "union",
     [CONTRACT_REF] = "ref",
     [CONTRACT_SCHEMA] = "json_schema",
+    [CONTRACT_STREAM] = "stream",
 };
 
 const struct contract_extra contract_no_extra;
@@ -72,6 +73,8 @@ const char *contract_type_word(const struct contract_type *type)
         return "base64";
     case CONTRACT_SCHEMA:
         return "any";
+    case CONTRACT_STREAM:
+        return "what ctx.http:stream gave";
     default:
         return kind_names[type->kind];
     }

@@ -29,7 +29,8 @@ enum contract_kind {
     CONTRACT_OBJECT, /* closed: members that are not named are refused */
     CONTRACT_UNION,  /* one of several objects, told apart by the tag member */
     CONTRACT_REF,    /* a named type of the plugin */
-    CONTRACT_SCHEMA  /* what a JSON Schema accepts */
+    CONTRACT_SCHEMA, /* what a JSON Schema accepts */
+    CONTRACT_STREAM /* bytes that are passed on as they come; only as a whole output of an action */
 };
 
 enum { CONTRACT_MEMBERS_MAX = 256, CONTRACT_DEPTH_MAX = 64 };
@@ -60,6 +61,7 @@ struct contract_extra {
     struct text name;                       /* of a ref: the named type's */
     struct text schema_json;                /* of a schema: its source */
     const struct schema *schema;            /* contract/schema.h */
+    struct text media_type;                 /* of a stream */
 };
 
 struct contract_type {

@@ -71,6 +71,7 @@ bool forward_read_answer(struct text payload, struct answer *answer, struct text
         !bus_get_number(&rest, &replayed) || !bus_get_text(&rest, generation) ||
         !bus_get_text(&rest, &answer->body))
         return false;
+    answer->stream = NULL; /* an action is served where it was asked for */
     answer->status = (int)status;
     answer->is_problem = is_problem != 0;
     answer->replayed = replayed != 0;

@@ -1,7 +1,7 @@
 #include "host/harden.h"
 
 #include "json/writer.h"
-#include "release/verify.h"
+#include "release/verifier.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -46,6 +46,8 @@ void harden_worker(const struct host *h, int index, struct threads *threads)
     struct host_settings settings;
     struct harden_report report;
     slab_read_settings(h->slab, &settings);
+    const struct native_configs *natives = &h->config->natives;
+    bool network = h->config->outgoing || native_configs_need_network(natives);
     close_others(h, index);
     harden_process(&(struct harden_plan){.readable = {h->paths.data, h->paths.secrets},
                                          .writable = {h->paths.databases, h->paths.temporary},
@@ -54,8 +56,8 @@ void harden_worker(const struct host *h, int index, struct threads *threads)
                                          .sole_descriptors = true,
                                          .start_threads = start_threads,
                                          .user = threads,
-                                         .network = h->config->outgoing,
-                                         .threads = h->config->outgoing}, /* that look up names */
+                                         .network = network,
+                                         .threads = h->config->outgoing || natives->count},
                    &report);
     if (index == 0) /* the others are told the same */
         tell(&report);
@@ -106,6 +108,6 @@ void harden_write(const struct host *h, struct buffer *out)
         write_process(out, name, SLAB_GET(slot->pid), &report);
         buffer_append_char(out, ',');
     }
-    write_process(out, "verify", 0, verify_protection());
+    write_process(out, "verify", 0, verifier_protection());
     buffer_append_char(out, ']');
 }

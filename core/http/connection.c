@@ -103,9 +103,10 @@ void connection_close(struct connection *c)
         release_input(c);
 }
 
-/* Closes so that the kernel keeps nothing for a client that does not read. */
-static void abort_connection(struct connection *c)
+void connection_abort(struct connection *c)
 {
+    if (!is_open(c))
+        return;
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     connection_close(c);
@@ -350,6 +351,11 @@ static void advance(struct connection *c)
     if (!c->is_blocked)
         output_flush(c);
     rest(c);
+    connection_watch(c);
+}
+
+void connection_watch(struct connection *c)
+{
     if (!is_open(c))
         return;
     unsigned wanted = wanted_events(c);
@@ -404,6 +410,16 @@ static void tell_gone(struct connection *c)
     fn(c->exchange.gone_user, &c->exchange);
 }
 
+/* The same for whoever writes an answer in pieces, and waits for the client to read. */
+static void tell_drained(struct connection *c)
+{
+    struct http_exchange *x = &c->exchange;
+    if (!is_open(c) || c->is_blocked || !owes_answer(c) || !x->waits)
+        return;
+    x->waits = false;
+    x->drained(x->drained_user, x);
+}
+
 /* The client reads again. */
 static void write_on(struct connection *c, unsigned ready)
 {
@@ -415,6 +431,8 @@ static void write_on(struct connection *c, unsigned ready)
         connection_set_deadline(c, c->server->limits.idle_ms);
     else if (c->state == CONNECTION_BODY)
         connection_set_deadline(c, c->server->limits.body_ms);
+    else if (c->state == CONNECTION_HANDLING)
+        connection_set_deadline(c, HTTP_NEVER);
     advance(c);
 }
 
@@ -435,6 +453,7 @@ static void on_event(void *user, unsigned ready)
         advance(c);
     }
     tell_gone(c);
+    tell_drained(c);
     connection_leave(c);
 }
 
@@ -481,7 +500,7 @@ void connection_expire(struct connection *c)
         connection_close(c);
     } else if (c->is_blocked) {
         stats->timeouts++;
-        abort_connection(c);
+        connection_abort(c);
     } else if (c->state == CONNECTION_IDLE) {
         connection_close(c);
     } else {
@@ -489,6 +508,7 @@ void connection_expire(struct connection *c)
         refuse(c, 408, c->state == CONNECTION_BODY ? "body took too long" : "head took too long");
         advance(c);
     }
+    tell_gone(c);
     connection_leave(c);
 }
 

@@ -17,6 +17,7 @@
 #include "http/chunked.h"
 #include "http/parser.h"
 #include "http/server.h"
+#include "http/streamed.h"
 #include "net/address.h"
 #include "net/listener.h"
 
@@ -55,10 +56,24 @@ struct http_block {
     char bytes[HTTP_BLOCK_SIZE];
 };
 
+/* How the end of an answer's body is known. */
+enum http_framing {
+    HTTP_FRAMING_LENGTH,
+    HTTP_FRAMING_CHUNKED,
+    HTTP_FRAMING_CLOSE, /* HTTP/1.0 without a length: the end of the connection */
+};
+
 struct http_exchange {
     http_gone_callback gone;
     void *gone_user;
     uint64_t note;
+
+    /* Of an answer in pieces (streamed.c). */
+    http_drained_callback drained;
+    void *drained_user;
+    enum http_framing framing;
+    uint64_t left; /* HTTP_FRAMING_LENGTH: bytes announced and not yet written */
+    bool waits;    /* whoever writes was told to wait */
 };
 
 struct connection {
@@ -157,7 +172,10 @@ void connection_process(struct connection *c);  /* from the ready list */
 void connection_answered(struct connection *c); /* later, not inside its handler call */
 void connection_expire(struct connection *c);   /* its deadline has come */
 void connection_drain(struct connection *c);    /* closes it if nothing of a request has come */
+void connection_watch(struct connection *c);    /* after output was written outside of it */
 void connection_close(struct connection *c);
+/* So that the kernel keeps nothing for the client, which is told of it by a reset. */
+void connection_abort(struct connection *c);
 void connection_leave(struct connection *c);
 
 /* output.c: whatever fails there closes the connection */
@@ -165,6 +183,9 @@ char *output_reserve(struct connection *c, size_t len); /* NULL: closed */
 void output_append(struct connection *c, struct text t);
 /* May send at once, without copying. */
 void output_append_body(struct connection *c, struct text body);
+/* Sends at once, unless the client has to read first; only what the kernel does not take is copied. */
+enum { OUTPUT_PARTS_MAX = 3 };
+void output_send(struct connection *c, const struct text *parts, size_t count);
 void output_flush(struct connection *c);
 void output_release(struct connection *c);
 static inline bool output_is_empty(const struct connection *c)
@@ -174,6 +195,15 @@ static inline bool output_is_empty(const struct connection *c)
 
 /* response.c */
 void response_write(struct connection *c, const struct http_response *r);
+/* The status, headers and content type can be sent. */
+bool response_is_sound(const struct http_response *r);
+void response_write_head(struct connection *c, const struct http_response *r,
+                         enum http_framing framing, uint64_t length);
+/* An exchange of this connection. */
+static inline struct connection *connection_of(struct http_exchange *x)
+{
+    return (struct connection *)(void *)((char *)x - offsetof(struct connection, exchange));
+}
 /* problem+json, then the end. */
 void response_refuse(struct connection *c, int status, const char *reason);
 

@@ -1,10 +1,5 @@
 #include "http/connection.h"
 
-static struct connection *connection_of(struct http_exchange *x)
-{
-    return (struct connection *)(void *)((char *)x - offsetof(struct connection, exchange));
-}
-
 const struct http_request *http_exchange_request(struct http_exchange *x)
 {
     return &connection_of(x)->work->request;

@@ -112,27 +112,46 @@ void output_append(struct connection *c, struct text t)
     c->out_len += t.len;
 }
 
-/*
- * Sends what waits and the body in one call; what the kernel leaves is copied, as the body is
- * borrowed.
- */
-static void send_body(struct connection *c, struct text body)
+/* What the kernel has left of the parts, which are borrowed; it took `sent` bytes of them. */
+static void copy_rest(struct connection *c, const struct text *parts, size_t count, size_t sent)
 {
-    size_t waiting = c->out_len - c->out_at;
-    struct iovec pieces[2] = {{c->out + c->out_at, waiting},
-                              {(void *)(uintptr_t)body.data, body.len}};
-    ssize_t n = send_pieces(c, pieces, 2);
+    for (size_t i = 0; i < count; i++) {
+        size_t of_part = sent < parts[i].len ? sent : parts[i].len;
+        sent -= of_part;
+        output_append(c, (struct text){parts[i].data + of_part, parts[i].len - of_part});
+    }
+}
+
+/* Sends what waits and the parts in one call. */
+static void send_parts(struct connection *c, const struct text *parts, size_t count)
+{
+    size_t waiting = c->out_len - c->out_at, total = 0, pieces_count = 0;
+    struct iovec pieces[1 + OUTPUT_PARTS_MAX];
+    if (waiting)
+        pieces[pieces_count++] = (struct iovec){c->out + c->out_at, waiting};
+    for (size_t i = 0; i < count; total += parts[i++].len)
+        pieces[pieces_count++] = (struct iovec){(void *)(uintptr_t)parts[i].data, parts[i].len};
+    ssize_t n = send_pieces(c, pieces, pieces_count);
     if (n < 0)
         return;
     size_t sent = (size_t)n < waiting ? (size_t)n : waiting;
     c->out_at += sent;
-    size_t of_body = (size_t)n - sent;
     settle(c);
-    if (of_body == body.len)
+    if ((size_t)n == waiting + total)
         return;
     c->is_blocked = true;
     connection_set_deadline(c, c->server->limits.write_ms);
-    output_append(c, (struct text){body.data + of_body, body.len - of_body});
+    copy_rest(c, parts, count, (size_t)n - sent);
+}
+
+void output_send(struct connection *c, const struct text *parts, size_t count)
+{
+    if (c->fd < 0)
+        return;
+    if (c->is_blocked)
+        copy_rest(c, parts, count, 0);
+    else
+        send_parts(c, parts, count);
 }
 
 void output_append_body(struct connection *c, struct text body)
@@ -142,5 +161,5 @@ void output_append_body(struct connection *c, struct text body)
     if (c->is_blocked || output_is_empty(c) || body.len <= COPY_MAX)
         output_append(c, body);
     else
-        send_body(c, body);
+        send_parts(c, &body, 1);
 }

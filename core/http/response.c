@@ -61,7 +61,7 @@ static char *put_status(char *at, int status)
     return put(at, TEXT("\r\n"));
 }
 
-static bool is_sound(const struct http_response *r)
+bool response_is_sound(const struct http_response *r)
 {
     if (r->status < 200 || r->status > 599 || !http_value_is_clean(r->content_type))
         return false;
@@ -80,7 +80,8 @@ static size_t head_size(const struct http_response *r)
     return size;
 }
 
-static char *put_head(char *at, const struct connection *c, const struct http_response *r)
+static char *put_head(char *at, const struct connection *c, const struct http_response *r,
+                      enum http_framing framing, uint64_t length)
 {
     at = put_status(at, r->status);
     at = put(at, (struct text){c->server->date, sizeof c->server->date - 1});
@@ -89,10 +90,13 @@ static char *put_head(char *at, const struct connection *c, const struct http_re
         at = put(at, r->content_type);
         at = put(at, TEXT("\r\n"));
     }
-    if (r->status != 204 && r->status != 304) {
+    bool may_have_body = r->status != 204 && r->status != 304;
+    if (may_have_body && framing == HTTP_FRAMING_LENGTH) {
         at = put(at, TEXT("Content-Length: "));
-        at = put_number(at, r->body.len);
+        at = put_number(at, length);
         at = put(at, TEXT("\r\n"));
+    } else if (may_have_body && framing == HTTP_FRAMING_CHUNKED) {
+        at = put(at, TEXT("Transfer-Encoding: chunked\r\n"));
     }
     if (c->is_closing)
         at = put(at, TEXT("Connection: close\r\n"));
@@ -107,6 +111,16 @@ static char *put_head(char *at, const struct connection *c, const struct http_re
     return put(at, TEXT("\r\n"));
 }
 
+void response_write_head(struct connection *c, const struct http_response *r,
+                         enum http_framing framing, uint64_t length)
+{
+    if (!c->keeps_alive || c->server->is_draining || framing == HTTP_FRAMING_CLOSE)
+        c->is_closing = true;
+    char *at = output_reserve(c, head_size(r));
+    if (at)
+        c->out_len += (size_t)(put_head(at, c, r, framing, length) - at);
+}
+
 void response_write(struct connection *c, const struct http_response *r)
 {
     static const char told[] =
@@ -117,15 +131,10 @@ void response_write(struct connection *c, const struct http_response *r)
         .content_type = HTTP_PROBLEM_TYPE,
         .body = {told, sizeof told - 1},
     };
-    if (!is_sound(r))
+    if (!response_is_sound(r))
         r = &unsound;
-    if (!c->keeps_alive || c->server->is_draining)
-        c->is_closing = true;
-    char *at = output_reserve(c, head_size(r));
-    if (!at)
-        return;
-    c->out_len += (size_t)(put_head(at, c, r) - at);
-    if (!c->is_head && r->status != 204 && r->status != 304)
+    response_write_head(c, r, HTTP_FRAMING_LENGTH, r->body.len);
+    if (c->fd >= 0 && !c->is_head && r->status != 204 && r->status != 304)
         output_append_body(c, r->body);
 }
 

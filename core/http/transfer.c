@@ -19,7 +19,8 @@ struct http_transfer {
     size_t sent;                       /* bytes of the body, where it may be sent only once */
     size_t header_bytes, header_lines; /* of all answers */
     bool added;                        /* the client has it */
-    bool too_large, reached;
+    bool too_large, reached, headed;
+    uint64_t passed;               /* bytes of the body that were taken */
     char denied[INET6_ADDRSTRLEN]; /* "" or the last address that was not allowed */
     char error[CURL_ERROR_SIZE];
 };
@@ -58,11 +59,32 @@ static size_t refuse_more(struct http_transfer *t, const char *why)
     return 0;
 }
 
+static size_t pass_on(struct http_transfer *t, struct text piece)
+{
+    if (piece.len > t->request.body_max - t->passed) {
+        snprintf(t->answer.reason, sizeof t->answer.reason, "the answer has more than %zu bytes",
+                 t->request.body_max);
+        t->too_large = true;
+        return 0;
+    }
+    switch (t->request.take(t->request.user, piece)) {
+    case HTTP_TRANSFER_TAKEN:
+        t->passed += piece.len;
+        return piece.len;
+    case HTTP_TRANSFER_LATER:
+        return CURL_WRITEFUNC_PAUSE;
+    default:
+        return 0;
+    }
+}
+
 static size_t on_body(char *data, size_t size, size_t count, void *user)
 {
     struct http_transfer *t = user;
     struct buffer *body = &t->answer.body;
     (void)size; /* is 1 */
+    if (t->request.take)
+        return pass_on(t, (struct text){data, count});
     if (count > t->request.body_max - body->len) {
         snprintf(t->answer.reason, sizeof t->answer.reason, "the answer has more than %zu bytes",
                  t->request.body_max);
@@ -93,6 +115,18 @@ static void add_header(struct buffer *out, struct text line)
     buffer_append_char(out, '\n');
 }
 
+/* An empty line: the head is complete, unless it was of an interim answer. */
+static void note_head(struct http_transfer *t)
+{
+    long status = 0;
+    curl.easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (!t->request.headed || t->headed || status < 200)
+        return;
+    t->headed = true;
+    t->answer.status = (int)status;
+    t->request.headed(t->request.user);
+}
+
 static size_t on_header(char *data, size_t size, size_t count, void *user)
 {
     struct http_transfer *t = user;
@@ -104,9 +138,11 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
     while (line.len && (line.data[line.len - 1] == '\n' || line.data[line.len - 1] == '\r'))
         line.len--;
     if (text_starts_with(line, TEXT("HTTP/")))
-        buffer_clear(&t->answer.headers); /* those before were of an interim answer */
-    else if (t->answer.body.len == 0)     /* else it is a trailer */
+        buffer_clear(&t->answer.headers);           /* those before were of an interim answer */
+    else if (t->answer.body.len == 0 && !t->headed) /* else it is a trailer */
         add_header(&t->answer.headers, line);
+    if (line.len == 0)
+        note_head(t);
     return t->answer.headers.failed ? 0 : count;
 }
 
@@ -271,10 +307,13 @@ static bool set_up(struct http_transfer *t)
 {
     return copy_headers(t) && set_up_isolation(t) && set_up_body(t) &&
            SET(CURLOPT_URL, t->request.url) && SET(CURLOPT_PATH_AS_IS, 1L) &&
-           SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS) &&
+           SET(CURLOPT_HTTP_VERSION,
+               t->request.take ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS) &&
            SET(CURLOPT_HTTPHEADER, t->headers) &&
            SET(CURLOPT_USERAGENT, "pinion/" PINION_VERSION) &&
-           SET(CURLOPT_TIMEOUT_MS, (long)t->request.timeout_ms) &&
+           curl.easy_setopt(t->easy,
+                            t->request.take ? CURLOPT_CONNECTTIMEOUT_MS : CURLOPT_TIMEOUT_MS,
+                            (long)t->request.timeout_ms) == CURLE_OK &&
            SET(CURLOPT_WRITEFUNCTION, on_body) && SET(CURLOPT_WRITEDATA, t) &&
            SET(CURLOPT_HEADERFUNCTION, on_header) && SET(CURLOPT_HEADERDATA, t) &&
            SET(CURLOPT_ERRORBUFFER, t->error) && SET(CURLOPT_PRIVATE, t);
@@ -321,6 +360,23 @@ void http_transfer_free(struct http_transfer *t)
     buffer_release(&t->answer.headers);
     buffer_release(&t->answer.body);
     free(t);
+}
+
+void http_transfer_go_on(struct http_transfer *t)
+{
+    CURLcode code = curl.easy_pause(t->easy, CURLPAUSE_CONT);
+    if (code != CURLE_OK) /* what take said to a piece that had been kept: told to nobody else */
+        http_transfer_ended(t, (int)code);
+}
+
+void http_transfer_expire(struct http_transfer *t)
+{
+    if (t->added)
+        http_client_remove(t->client, t->easy);
+    t->added = false;
+    t->answer.end = HTTP_TRANSFER_TIMEOUT;
+    snprintf(t->answer.reason, sizeof t->answer.reason, "it did not answer in %lld ms",
+             (long long)t->request.timeout_ms);
 }
 
 bool http_transfer_next_header(struct text *at, struct http_header *out)

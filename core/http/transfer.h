@@ -19,6 +19,13 @@ enum {
     HTTP_TRANSFER_REASON_SIZE = 256,
 };
 
+/* What became of a piece of a body that is passed on. */
+enum http_transfer_taken {
+    HTTP_TRANSFER_TAKEN,
+    HTTP_TRANSFER_LATER, /* it comes again after http_transfer_go_on; until then nothing is read */
+    HTTP_TRANSFER_STOP   /* nobody wants it any more: the transfer ends */
+};
+
 enum http_transfer_end {
     HTTP_TRANSFER_ANSWERED,
     HTTP_TRANSFER_TIMEOUT,
@@ -49,6 +56,15 @@ struct http_transfer_request {
     bool (*may_reach)(void *user, const struct sockaddr *address);
     bool (*may_hold)(void *user, size_t bytes); /* asked before the body grows to so many */
     void (*done)(void *user);
+
+    /*
+     * Of a body that is passed on and not kept; both or none. `headed`: status and headers have come.
+     * Then `take` for each piece, 16 KiB at most, borrowed during the call. Neither may free the
+     * transfer. timeout_ms bounds the connecting only: whoever asked looks after the rest. Always
+     * HTTP/1.1: a body that waits must not hold up others on its connection, nor what is on its way.
+     */
+    void (*headed)(void *user);
+    enum http_transfer_taken (*take)(void *user, struct text piece);
 };
 
 /* What came; after `done`. */
@@ -68,6 +84,12 @@ int http_transfer_start(struct http_transfer **out, struct http_client *c,
                         const struct http_transfer_request *request, struct pn_error *err);
 struct http_transfer_answer *http_transfer_answer(struct http_transfer *t);
 void http_transfer_free(struct http_transfer *t); /* NULL is fine */
+
+/* After HTTP_TRANSFER_LATER, from the loop: calls `take`, perhaps `done`, before it returns. */
+void http_transfer_go_on(struct http_transfer *t);
+
+/* It has not been answered in time: ends it as that, without `done`. */
+void http_transfer_expire(struct http_transfer *t);
 
 /* The next header line; *at begins as the whole text of `headers`. */
 bool http_transfer_next_header(struct text *at, struct http_header *out);

@@ -153,6 +153,7 @@ static void prepare(struct vm *vm, struct call *call)
     call->outcome = CALL_ERROR;
     call->code = PN_ESCRIPT;
     call->raised_text = NULL;
+    call->offers = false;
     call->failure = NULL;
     call->message_len = 0;
     buffer_clear(call->out);
@@ -206,6 +207,8 @@ void call_run(struct vm *vm, struct call *call)
     lua_sethook(thread, NULL, 0, 0);
     if (call->raised_text)
         value_forget_raised(vm->main, call);
+    if (call->offers)
+        value_forget_offer(vm->main, call);
     vm->current = outer;
     if (budget.ended) {
         luaL_unref(vm->main, LUA_REGISTRYINDEX, ref); /* not to be used again */

@@ -81,6 +81,7 @@ struct call {
     struct vm *vm;
     uint64_t serial;
     bool cancelled;
+    bool offers; /* value_offer: its address is the key of what was offered */
     struct lua_State *thread;
     struct budget *budget;   /* NULL: it does not run */
     const char *raised_text; /* value_raise's last message, to know it again; never read through */

@@ -18,6 +18,7 @@ struct type_scope {
     struct arena *arena;
     struct pending_ref *refs;
     struct pending_value *values;
+    bool may_stream; /* it is the output of an action that is read */
 };
 
 struct type_reader {

@@ -113,6 +113,16 @@ static int read_input(struct definition_reader *r, int fields, struct capability
     return rc;
 }
 
+static int read_output(struct definition_reader *r, int fields, struct capability *c)
+{
+    r->types.may_stream = c->kind == CAPABILITY_ACTION;
+    int rc = read_contract(r, fields, "output", &c->output);
+    r->types.may_stream = false;
+    if (rc == 0 && c->output && c->output->kind == CONTRACT_STREAM && c->expose_mcp)
+        return definition_refuse(r, "'expose': a tool of \"mcp\" cannot give a t.stream");
+    return rc;
+}
+
 static int read_run(struct definition_reader *r, int fields, struct capability *c)
 {
     lua_pushliteral(r->L, "run");
@@ -285,9 +295,8 @@ static int read_fields(struct definition_reader *r, int fields, struct capabilit
         (rc = read_address(r, c)) != 0 || (rc = read_texts(r, fields, c)) != 0 ||
         (rc = read_idempotent(r, fields, c)) != 0 || (rc = read_expose(r, fields, c)) != 0 ||
         (rc = read_cache(r, fields, c)) != 0 || (rc = read_input(r, fields, c)) != 0 ||
-        (rc = read_contract(r, fields, "output", &c->output)) != 0 ||
-        (rc = read_errors(r, fields, c)) != 0 || (rc = read_route(r, fields, c)) != 0 ||
-        (rc = read_headers(r, fields, c)) != 0)
+        (rc = read_output(r, fields, c)) != 0 || (rc = read_errors(r, fields, c)) != 0 ||
+        (rc = read_route(r, fields, c)) != 0 || (rc = read_headers(r, fields, c)) != 0)
         return rc;
     return read_run(r, fields, c);
 }

@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { CHOICE_MAX = 256, DESCRIPTION_MAX = 16384, FORMAT_MAX = 32 };
+enum { CHOICE_MAX = 256, DESCRIPTION_MAX = 16384, FORMAT_MAX = 32, MEDIA_TYPE_MAX = 128 };
 
 struct constraint {
     const char *name;
@@ -22,6 +22,7 @@ struct constraint {
 #define TEXTS (BIT(STRING) | BIT(BYTES))
 #define LISTS (BIT(ARRAY) | BIT(MAP))
 #define EVERY ~0u
+#define VALUES (EVERY & ~BIT(STREAM))
 
 static int read_bound(struct type_reader *r, struct contract_type *type, const char *name,
                       int64_t *integer, double *number, bool *has)
@@ -239,6 +240,32 @@ static int read_example(struct type_reader *r, struct contract_type *type)
     return extra ? define_value(r, type, "example", &extra->example_json) : PN_ENOMEM;
 }
 
+/* RFC 9110, 8.3.1: type "/" subtype, perhaps with parameters. */
+static bool is_media_type(struct text t)
+{
+    struct text rest = t, type;
+    bool clean =
+        text_split(&rest, '/', &type) && type.len > 0 && rest.len > 0 && rest.data[0] != ';';
+    for (size_t i = 0; clean && i < t.len; i++)
+        clean = t.data[i] >= ' ' && t.data[i] <= '~' && t.data[i] != ',' && t.data[i] != '*';
+    return clean && t.len <= MEDIA_TYPE_MAX && type.data[0] != ' ' &&
+           rest.data[rest.len - 1] != ' ';
+}
+
+static int read_media_type(struct type_reader *r, struct contract_type *type)
+{
+    struct contract_extra *extra = contract_type_extra(r->scope->arena, type);
+    struct text text = {NULL, 0};
+    if (!extra)
+        return PN_ENOMEM;
+    if (lua_type(r->L, -1) == LUA_TSTRING)
+        text.data = lua_tolstring(r->L, -1, &text.len);
+    if (!text.data || !is_media_type(text))
+        return define_refuse(r, "media_type", "one such as \"application/pdf\"");
+    extra->media_type = arena_text(r->scope->arena, text);
+    return extra->media_type.data ? 0 : PN_ENOMEM;
+}
+
 /* Read already, with the kind. */
 static int read_nothing(struct type_reader *r, struct contract_type *type)
 {
@@ -249,8 +276,8 @@ static int read_nothing(struct type_reader *r, struct contract_type *type)
 
 /* In the order they are read. */
 static const struct constraint constraints[] = {
-    {"optional", EVERY, read_optional},
-    {"nullable", EVERY, read_nullable},
+    {"optional", VALUES, read_optional},
+    {"nullable", VALUES, read_nullable},
     {"description", EVERY, read_description},
     {"deprecated", EVERY, read_deprecated},
     {"of", LISTS, read_of},
@@ -272,8 +299,9 @@ static const struct constraint constraints[] = {
     {"min_items", LISTS, read_min_items},
     {"max_items", LISTS, read_max_items},
     {"unique", BIT(ARRAY), read_unique},
-    {"example", EVERY, read_example},
-    {"default", EVERY, read_default},
+    {"media_type", BIT(STREAM), read_media_type},
+    {"example", VALUES, read_example},
+    {"default", VALUES, read_default},
 };
 
 enum { CONSTRAINTS = sizeof constraints / sizeof *constraints };

@@ -282,6 +282,9 @@ static int read_shape(struct type_reader *r, struct contract_type *type)
 
 static int check_complete(struct type_reader *r, const struct contract_type *type)
 {
+    if (type->kind == CONTRACT_STREAM && (!r->scope->may_stream || r->depth > 0))
+        return pn_error_set(r->err, PN_EINVAL,
+                            "%s: t.stream can only be the whole output of an action", r->path);
     if ((type->kind == CONTRACT_ARRAY || type->kind == CONTRACT_MAP) && !type->of)
         return pn_error_set(r->err, PN_EINVAL, "%s: t.%s needs the type of its items", r->path,
                             contract_kind_name(type->kind));

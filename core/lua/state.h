@@ -73,6 +73,10 @@ void vm_watch(struct vm *vm);
 /* value.c: the message that a call raised last is kept by the VM until the call ends. */
 void value_forget_raised(lua_State *L, const struct call *call);
 
+/* value.c: whether the value is what the running call has offered last; so much of it is kept. */
+bool value_is_offered(lua_State *L, int index);
+void value_forget_offer(lua_State *L, struct call *call);
+
 /* coroutine.c, protect.c: into the globals. May raise. */
 void coroutine_open(lua_State *L);
 void protect_replace(lua_State *L);

@@ -10,8 +10,11 @@
 /* Of a query that declares `cache`. */
 enum answer_cache { ANSWER_UNCACHED, ANSWER_MISS, ANSWER_HIT };
 
+struct stream;
+
 struct answer {
     int status;
+    struct stream *stream; /* in the body's place; whoever is told takes it over; NULL: none */
     bool is_problem;
     bool replayed; /* to the same Idempotency-Key as before */
     enum answer_cache cache;

@@ -58,7 +58,9 @@ void dispatch_respond(struct http_exchange *x, const struct answer *answer, stru
 void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation,
                      struct text trace_id)
 {
-    if (http_exchange_note(x))
+    if (answer->stream)
+        stream_start(answer->stream, x);
+    else if (http_exchange_note(x))
         mcp_answer(x, answer, generation, trace_id);
     else
         dispatch_respond(x, answer, generation, trace_id, NULL);

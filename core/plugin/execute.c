@@ -1,12 +1,14 @@
 #include "plugin/execute.h"
 
 #include "base/clock.h"
+#include "binding/errand.h"
 #include "lua/scheduler.h"
 #include "store/version.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 
+#define TOO_MANY_STREAMS "too many answers are being streamed by this worker"
 #define OVERLOADED "too many calls of this plugin are waiting (limits.concurrency)"
 
 enum { KEEP_BYTES = 1024 * 1024, IDLE_MAX = 64 };
@@ -27,14 +29,15 @@ struct running {
     struct idempotency idempotency;
     struct query_ticket ticket;
     struct answer answer;
-    execute_done done; /* NULL: nobody waits for it */
+    struct stream *stream; /* of an action that gives one: its place; NULL: none, or told already */
+    execute_done done;     /* NULL: nobody waits for it */
     void *user;
     uint32_t id;
 };
 
 int executor_init(struct executor *e, struct loop *loop, struct catalogue *catalogue)
 {
-    *e = (struct executor){.loop = loop, .catalogue = catalogue};
+    *e = (struct executor){.loop = loop, .catalogue = catalogue, .streams = {.loop = loop}};
     buffer_init(&e->problem);
     e->scheduler = scheduler_new(loop);
     return e->scheduler ? holds_init(&e->holds, loop, e->scheduler) : PN_ENOMEM;
@@ -94,6 +97,8 @@ static struct running *take(struct executor *e)
 
 static void give(struct executor *e, struct running *r)
 {
+    stream_free(r->stream);
+    r->stream = NULL;
     if (r->next)
         r->next->previous = r->previous;
     if (r->previous)
@@ -259,6 +264,17 @@ static void begin_reading(struct running *r)
     query_cache_run(&r->ticket, version_of(r));
 }
 
+/* What the handler gave is to be passed on, by a stream that has the call's place among them. */
+static void take_stream(struct running *r)
+{
+    struct errand *e = bindings_take_stream(&r->bindings);
+    if (!r->stream || r->call.outcome != CALL_OK) {
+        errand_free(e);
+        return;
+    }
+    stream_begin(r->stream, e, r->generation, r->call.capability, r->origin.trace_id);
+}
+
 static bool is_error(enum call_outcome outcome)
 {
     return outcome != CALL_OK && outcome != CALL_FAILED && outcome != CALL_BAD_JSON &&
@@ -276,6 +292,7 @@ static void run(struct task *t)
         return;
     begin_reading(r);
     call_run(g->vm, &r->call);
+    take_stream(r);
     keep_success(r);
     finish_bindings(r);
     if (r->call.outcome != CALL_BAD_JSON && r->call.outcome != CALL_BAD_INPUT)
@@ -284,6 +301,10 @@ static void run(struct task *t)
     g->errors += is_error(r->call.outcome);
     g->outgrown = r->call.outcome == CALL_MEMORY ? g->outgrown + 1 : 0;
     answer_call(&r->call, r->executor->show_internals, &r->body, &r->answer);
+    if (r->stream && r->call.outcome == CALL_OK) {
+        r->answer.stream = r->stream;
+        r->stream = NULL;
+    }
     if (r->call.capability->cache_ms && r->answer.status == 200)
         r->answer.cache = ANSWER_MISS;
     keep_failure(r);
@@ -310,6 +331,8 @@ static void tell_one(struct running *r)
     struct generation *g = r->generation;
     if (r->done)
         r->done(r->user, r->id, &r->answer, &r->origin);
+    else
+        stream_free(r->answer.stream);
     give(e, r);
     generation_unref(g);
 }
@@ -442,6 +465,11 @@ static void fill(struct running *r, const struct execution *x)
     r->id = x->id;
 }
 
+static bool gives_stream(const struct capability *c)
+{
+    return c->output && c->output->kind == CONTRACT_STREAM;
+}
+
 void execute(struct executor *e, const struct execution *x)
 {
     const struct plugin_limits *limits = &x->generation->definition.limits;
@@ -456,16 +484,20 @@ void execute(struct executor *e, const struct execution *x)
         return;
     }
     fill(r, x);
+    bool placed = !gives_stream(x->capability) || (r->stream = stream_new(&e->streams));
     share->concurrency = (unsigned)limits->concurrency;
     share->backlog = share->concurrency * BACKLOG_PER_RUNNING;
     bool copied = copy_request(r, x);
-    if (copied && (is_kept(r) || scheduler_start(e->scheduler, share, &r->task)))
+    if (placed && copied && (is_kept(r) || scheduler_start(e->scheduler, share, &r->task)))
         return;
     if (r->ticket.leads)
         query_cache_settle(&r->generation->cache, &r->ticket); /* nobody waits for it yet */
     generation_unref(r->generation);
     give(e, r);
-    refuse(e, x, "overloaded", copied ? OVERLOADED : "the worker is out of memory");
+    refuse(e, x, "overloaded",
+           !placed  ? TOO_MANY_STREAMS
+           : copied ? OVERLOADED
+                    : "the worker is out of memory");
 }
 
 void execute_forget(struct executor *e, const void *user)
@@ -489,6 +521,7 @@ void executor_release(struct executor *e)
     if (e->scheduler)
         scheduler_finish(e->scheduler); /* what is not a call */
     holds_release(&e->holds);
+    streams_release(&e->streams);
     while (e->idle) {
         struct running *next = e->idle->next;
         running_free(e->idle);

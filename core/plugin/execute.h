@@ -13,6 +13,7 @@
 #include "plugin/catalogue.h"
 #include "plugin/hold.h"
 #include "plugin/idempotency.h"
+#include "plugin/stream.h"
 #include "plugin/witness.h"
 
 struct running;
@@ -27,6 +28,7 @@ struct executor {
     struct loop *loop;
     struct scheduler *scheduler;
     struct catalogue *catalogue;
+    struct streams streams;
     struct holds holds;      /* its threads: to be set before the first call, or NULL */
     struct witness *witness; /* what runs now, for whoever finds this process dead; NULL: nobody */
     struct buffer problem;   /* of execute_problem */

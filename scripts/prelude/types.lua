@@ -39,7 +39,7 @@ end
 
 local scalars = {
     "any", "boolean", "integer", "number", "string", "timestamp", "date", "uuid", "decimal",
-    "bytes",
+    "bytes", "stream",
 }
 for _, kind in ipairs(scalars) do
     types[kind] = describe { kind = kind }

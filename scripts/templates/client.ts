@@ -382,6 +382,8 @@ interface Operation {
   readonly errors: { readonly [code: string]: number };
   readonly input: Shape;
   readonly output: Shape;
+  /** Gives bytes as they come: the result's value is the Response itself. */
+  readonly stream?: boolean;
 }
 
 const hostCodes: readonly string[] = [
@@ -422,9 +424,10 @@ class Call {
     this.controller.abort();
   }
 
-  release(): void {
+  /** Of a body that still streams, the caller's signal goes on to end it. */
+  release(streams: boolean): void {
     if (this.timer !== undefined) clearTimeout(this.timer);
-    this.caller?.removeEventListener("abort", this.onAbort);
+    if (!streams) this.caller?.removeEventListener("abort", this.onAbort);
   }
 
   /** False: the call's time is too short for it, or it was ended meanwhile. */
@@ -512,7 +515,7 @@ class Caller {
           return call.ended === "aborted" ? ended(call, attempt) : result;
       }
     } finally {
-      call.release();
+      call.release(operation.stream === true);
     }
   }
 
@@ -533,13 +536,18 @@ class Caller {
     const request = this.request(body, options, call);
     try {
       response = await fetch(`${this.base}/call/${operation.address}`, request);
-      text = await response.text();
+      text = isStream(operation, response) ? "" : await response.text();
     } catch (reason) {
       if (call.ended !== undefined) return [ended(call, attempts), 0];
       return [nothing(failure("transport", "network", 0, messageOf(reason)), attempts), 0];
     }
     return [answer(operation, response, text, attempts), retryAfter(response.headers)];
   }
+}
+
+/** Its body is for whoever called; of a failure it is a problem document, as everywhere. */
+function isStream(operation: Operation, response: Response): boolean {
+  return operation.stream === true && response.status === 200;
 }
 
 function nothing(error: AnyFailure, attempts: number): AnyResult {
@@ -564,6 +572,7 @@ function answer(
   };
   if (status !== 200 && status !== 204)
     return { ok: false, error: failureOf(operation, status, text), meta };
+  if (isStream(operation, response)) return { ok: true, value: response, meta };
   if (status === 204) return { ok: true, value: undefined, meta };
   try {
     return { ok: true, value: readText(text, operation.output), meta };

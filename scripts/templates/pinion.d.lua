@@ -209,6 +209,23 @@ function Ctx:fail(code, details) end
 ---@field url string
 ---@field method? string "GET"
 
+---@class pinion.HttpStreamOptions
+---@field method? string "GET"
+---@field headers? table<string, string|number|boolean>
+---@field query? table<string, string|number|boolean> parameters added to the URL
+---@field json? any the request's body, as JSON
+---@field body? string the request's body, as it is
+---@field timeout_ms? integer 10000; until the head of the answer
+---@field retries? integer 0; 5 at most, of what may be sent twice
+---@field redirects? integer 0; 10 at most, to origins that the needs name
+---@field max_bytes? integer 1073741824; of the body that is passed on
+---@field idle_ms? integer 30000; that the body may stand still
+
+---What ctx.http:stream gives: only good as the result of the handler.
+---@class pinion.HttpStream
+---@field status integer
+---@field headers table<string, string> names in lower case
+
 ---@class pinion.HttpResponse
 ---@field status integer
 ---@field headers table<string, string> names in lower case
@@ -233,11 +250,14 @@ function HttpResponse:json() end
 ---| "too_many"
 ---| "internal"
 ---| "json"
+---| "status"
+---| "media_type"
 
 ---@class pinion.HttpError
 ---@field code pinion.HttpErrorCode
 ---@field message string names the origin and the reason
 ---@field attempts? integer
+---@field status? integer of "status"
 
 ---@class pinion.Http
 local Http = {}

@@ -50,6 +50,24 @@ def parse_head(head):
     return int(status), headers
 
 
+def take_chunks(data):
+    """(body, rest) when `data` begins with a complete chunked body, else None."""
+    body, at = b"", 0
+    while True:
+        end = data.find(b"\r\n", at)
+        if end < 0:
+            return None
+        size = int(data[at:end], 16)
+        at = end + 2 + size + 2
+        if len(data) < at:
+            return None
+        if data[at - 2:at] != b"\r\n":
+            raise Broken("a chunk does not end with a line")
+        if size == 0:
+            return body, data[at:]
+        body += data[end + 2:at - 2]
+
+
 def take_answer(data, is_head=False):
     """(answer, rest) when `data` begins with a complete answer, else None. Interim answers are
     passed over."""
@@ -61,6 +79,9 @@ def take_answer(data, is_head=False):
         data = data[end + 4:]
         if status >= 200:
             break
+    if not is_head and headers.get("transfer-encoding") == "chunked":
+        taken = take_chunks(data)
+        return taken and (Answer(status, headers, taken[0]), taken[1])
     length = 0 if is_head or status in (204, 304) else int(headers["content-length"])
     if len(data) < length:
         return None

@@ -13,6 +13,9 @@ import time
 import urllib.parse
 
 
+PATTERN = bytes(range(256)) * 256
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -91,6 +94,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.answer(200, b"", [("Set-Cookie", "a=1; Expires=Sat, 31 Jan 2026 09:30:00 GMT"),
                                ("Set-Cookie", "b=2"), ("X-List", "1"), ("x-list", "2")])
 
+    def on_stream(self):
+        """`n` bytes of a pattern by position, with a length, or in chunks: chunked=1. `cut`: only so many."""
+        n, cut = int(self.query("n")), int(self.query("cut", "-1"))
+        kind = self.query("type", "application/pdf")
+        chunked = self.query("chunked")
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nX-Note: here\r\n"
+        head += "Content-Disposition: attachment; filename=a.pdf\r\n"
+        head += "Transfer-Encoding: chunked\r\n\r\n" if chunked else f"Content-Length: {n}\r\n\r\n"
+        self.wfile.write(head.encode())
+        left = n if cut < 0 else cut
+        while left and not self.server.upstream.closed:
+            piece = PATTERN[:min(left, len(PATTERN))]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+            left -= len(piece)
+            with self.server.upstream.lock:
+                self.server.upstream.sent += len(piece)
+        time.sleep(int(self.query("hang_ms", "0")) / 1000)
+        if cut >= 0:
+            self.close_connection = True
+        elif chunked:
+            self.wfile.write(b"0\r\n\r\n")
+
     # ---- hostile
 
     def on_drip(self):
@@ -113,6 +138,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         while not self.server.upstream.closed:
             self.raw(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+
+    def on_odd_type(self):
+        self.raw(b"HTTP/1.1 200 OK\r\nX-Note: here\r\nContent-Type: a/\x01b\r\n"
+                 b"Content-Disposition: \x02\r\nContent-Length: 3\r\n\r\nabc")
 
     def on_garbage(self):
         self.raw(b"BLAH blah\r\n\r\n" * 50)
@@ -157,7 +186,7 @@ class Upstream:
     def __init__(self, tls=None):
         self.lock = threading.Lock()
         self.requests, self.flaky = [], {}
-        self.running = self.most = 0
+        self.running = self.most = self.sent = 0
         self.closed = False
         self.server = Server(("127.0.0.1", 0), Handler)
         self.server.upstream = self

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import e2e_host
+import e2e_upstream
 import pytest
 import relay
 
@@ -167,6 +168,54 @@ def test_integers_as(kind, code, wanted, host, compile_module, tmp_path):
     done = node(tmp_path / "main.js", f"http://{host.listen}")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == wanted
+
+
+STREAM_PLUGIN = """
+local pinion = require "pinion"
+local t = pinion.types
+local files = pinion.plugin {{ name = "files", version = "1.0.0", layer = "innovation",
+    needs = {{ "http {url}" }} }}
+files:action "get" {{ input = {{ path = t.string }}, output = t.stream, errors = {{ no_file = 404 }},
+    run = function(ctx, input)
+        return ctx.http:stream("{url}" .. input.path) or ctx:fail("no_file")
+    end }}
+return files
+"""
+# Its body comes for longer than the call's time; what breaks off rejects; a problem is a failure.
+STREAM_MAIN = """
+import { Pinion, unwrap } from "./pinion.js";
+declare const process: { argv: string[] };
+const pinion = new Pinion({ baseUrl: process.argv[2] ?? "", timeoutMs: 1000, retries: 0 });
+const response: Response =
+  unwrap(await pinion.files.get({ path: "/stream?n=100000&chunked=1&hang_ms=1500" }));
+const size = (await response.arrayBuffer()).byteLength;
+const broken = unwrap(await pinion.files.get({ path: "/stream?n=100000&cut=10" }));
+const outcome = await broken.text().then(() => "whole", () => "rejected");
+const missing = await pinion.files.get({ path: "/status?code=404" });
+console.log(JSON.stringify([
+  size, response.headers.get("content-type"), outcome, missing.ok ? "" : missing.error.code]));
+"""
+
+
+@pytest.mark.limit(60)
+def test_a_stream_is_a_response(compile_module, tmp_path):
+    upstream = e2e_upstream.Upstream()
+    e2e_host.write(tmp_path / "plugins" / "files" / "init.lua",
+                   STREAM_PLUGIN.format(url=upstream.url))
+    host = e2e_host.Host(tmp_path, [tmp_path / "plugins"])
+    try:
+        host.start()
+        (tmp_path / "package.json").write_text('{ "type": "module" }')
+        (tmp_path / "pinion.ts").write_text(generate("typescript", "--host", host.listen))
+        (tmp_path / "main.ts").write_text(STREAM_MAIN)
+        compile_module(tmp_path, "main.ts")
+        done = node(tmp_path / "main.js", f"http://{host.listen}")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == [100000, "application/pdf", "rejected", "no_file"]
+        host.stop()
+    finally:
+        host.discard()
+        upstream.close()
 
 
 def test_a_host_serves_what_directories_give(host):

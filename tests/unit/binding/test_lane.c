@@ -108,6 +108,24 @@ static void probe__goes_alone_and_reopens_the_lane(void **state)
     assert_int_equal(enter(4, then), LANE_INSIDE);
 }
 
+/* A stream that lasts does not keep the lane closed: what counts is known at its head. */
+static void told__counts_at_once_and_once(void **state)
+{
+    (void)state;
+    for (int i = 0; i < BREAKER_IN_A_ROW; i++) {
+        enter(i, 0);
+        lane_leave(&places[i], BREAKER_BAD, 0);
+    }
+    const int64_t later = BREAKER_OPEN_MS * NS_PER_MS;
+    assert_int_equal(enter(0, later), LANE_INSIDE); /* the probe */
+    assert_int_equal(enter(1, later), LANE_OPEN);
+    lane_tell(&places[0], BREAKER_GOOD, later);
+    assert_int_equal(enter(1, later), LANE_INSIDE);
+    lane_leave(&places[0], BREAKER_BAD, later);
+    assert_int_equal(lane.running, 1);
+    assert_int_equal(lane.breaker.in_a_row, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -117,6 +135,7 @@ int main(void)
         CASE(turn__comes_in_order),
         CASE(opened__tells_all_who_wait),
         CASE(probe__goes_alone_and_reopens_the_lane),
+        CASE(told__counts_at_once_and_once),
     };
     return cmocka_run_group_tests_name("lane", tests, NULL, NULL);
 }

@@ -406,6 +406,30 @@ static void a_definition__does_not_differ_from_itself(void **state)
         expect_change(everything, everything, "", 0);
 }
 
+/* JSON says nothing of what a stream is: not even any is near it. */
+static void streams__are_another_thing(void **state)
+{
+    static const struct {
+        const char *old, *new, *line;
+        size_t breaking;
+    } cases[] = {
+        {"t.any", "t.stream", "the type was any, is stream (kind-changed)", 1},
+        {"t.stream", "t.bytes", "the type was stream, is bytes (kind-changed)", 1},
+        {"t.stream", "t.stream { media_type = 'a/b' }", "media_type was none, is a/b " OUT_N, 0},
+        {"t.stream { media_type = 'a/b' }", "t.stream", "media_type was a/b, is none " OW, 1},
+        {"t.stream { media_type = 'a/b' }", "t.stream { media_type = 'a/c' }",
+         "media_type was a/b, is a/c " OW, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char old[128], new[128], line[256];
+        snprintf(old, sizeof old, "p:action 'a' { output = %s, run = run }", cases[i].old);
+        snprintf(new, sizeof new, "p:action 'a' { output = %s, run = run }", cases[i].new);
+        snprintf(line, sizeof line, "shop.a@1 output: %s", cases[i].line);
+        expect_change(old, new, line, cases[i].breaking);
+    }
+}
+
 static void what_is_told__is_bounded_and_worst_first(void **state)
 {
     (void)state;
@@ -449,6 +473,7 @@ int main(void)
         cmocka_unit_test(errors_and_headers__are_part_of_it),
         cmocka_unit_test(routes__are_addresses_too),
         cmocka_unit_test(a_definition__does_not_differ_from_itself),
+        cmocka_unit_test(streams__are_another_thing),
         cmocka_unit_test(what_is_told__is_bounded_and_worst_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -444,6 +444,118 @@ static void want_of_memory__ends_it_and_nothing_else(void **state)
     http_transfer_free(t);
 }
 
+static struct {
+    struct http_transfer *transfer;
+    int heads, refusals; /* of take: it says LATER so often */
+    bool waits;
+    size_t bytes, stop_at;
+} passed;
+
+static void on_head(void *user)
+{
+    (void)user;
+    passed.heads++;
+    assert_int_equal(http_transfer_answer(passed.transfer)->status, 200);
+    assert_non_null(strstr(http_transfer_answer(passed.transfer)->headers.data, "x-one: 1\n"));
+    assert_int_equal(passed.bytes, 0);
+}
+
+static enum http_transfer_taken on_piece(void *user, struct text piece)
+{
+    (void)user;
+    assert_int_equal(passed.heads, 1);
+    assert_in_range(piece.len, 1, 16384);
+    if (passed.refusals > 0) {
+        passed.refusals--;
+        passed.waits = true;
+        return HTTP_TRANSFER_LATER;
+    }
+    passed.bytes += piece.len;
+    return passed.bytes > passed.stop_at ? HTTP_TRANSFER_STOP : HTTP_TRANSFER_TAKEN;
+}
+
+/* Its end; `later` pieces are refused first, each until the loop has turned. */
+static const struct http_transfer_answer *pass(size_t body_max, int later, size_t stop_at)
+{
+    struct http_transfer_request r = request_of("GET", url_of(f.url, "/big"));
+    r.headed = on_head;
+    r.take = on_piece;
+    r.body_max = body_max;
+    memset(&passed, 0, sizeof passed);
+    passed.refusals = later;
+    passed.stop_at = stop_at;
+    int before = f.dones;
+    assert_int_equal(http_transfer_start(&passed.transfer, f.client, &r, &f.err), 0);
+    for (int i = 0; i < 3000 && f.dones == before; i++) {
+        turn_for(1);
+        if (passed.waits) {
+            passed.waits = false;
+            http_transfer_go_on(passed.transfer);
+        }
+    }
+    assert_int_equal(f.dones, before + 1);
+    return http_transfer_answer(passed.transfer);
+}
+
+static void body__is_passed_on_as_it_comes(void **state)
+{
+    (void)state;
+    for (int later = 0; later < 4; later++) {
+        const struct http_transfer_answer *a = pass(100000, later, SIZE_MAX);
+        assert_int_equal(a->end, HTTP_TRANSFER_ANSWERED);
+        assert_int_equal(passed.bytes, 100000);
+        assert_int_equal(a->body.len, 0);
+        http_transfer_free(passed.transfer);
+    }
+}
+
+static void body__ends_where_it_is_bounded_or_stopped(void **state)
+{
+    (void)state;
+    assert_int_equal(pass(99999, 0, SIZE_MAX)->end, HTTP_TRANSFER_TOO_LARGE);
+    http_transfer_free(passed.transfer);
+    for (int later = 0; later < 3; later++) {
+        assert_int_equal(pass(100000, later, 0)->end, HTTP_TRANSFER_INTERNAL);
+        http_transfer_free(passed.transfer);
+    }
+}
+
+static void body__may_be_given_up_while_it_waits(void **state)
+{
+    struct http_transfer_request r = request_of("GET", url_of(f.url, "/big"));
+    (void)state;
+    r.headed = on_head;
+    r.take = on_piece;
+    r.body_max = 100000;
+    memset(&passed, 0, sizeof passed);
+    passed.refusals = 1;
+    assert_int_equal(http_transfer_start(&passed.transfer, f.client, &r, &f.err), 0);
+    for (int i = 0; i < 1000 && passed.refusals; i++)
+        turn_for(1);
+    http_transfer_free(passed.transfer);
+    turn_for(20);
+    assert_int_equal(f.dones, 0);
+}
+
+static void head__that_does_not_come_is_a_timeout(void **state)
+{
+    struct http_transfer_request r = request_of("GET", url_of(f.url, "/never"));
+    (void)state;
+    r.headed = on_head;
+    r.take = on_piece;
+    memset(&passed, 0, sizeof passed);
+    assert_int_equal(http_transfer_start(&passed.transfer, f.client, &r, &f.err), 0);
+    for (int i = 0; i < 1000 && !f.held; i++)
+        turn_for(1);
+    http_transfer_expire(passed.transfer);
+    const struct http_transfer_answer *a = http_transfer_answer(passed.transfer);
+    assert_int_equal(a->end, HTTP_TRANSFER_TIMEOUT);
+    assert_string_equal(a->reason, "it did not answer in 2000 ms");
+    http_transfer_free(passed.transfer);
+    turn_for(20);
+    assert_int_equal(f.dones, 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -459,6 +571,10 @@ int main(void)
         CASE(headers__are_those_of_the_last_answer),
         CASE(headers__are_bounded),
         CASE(transfer__can_be_given_up_at_any_time),
+        CASE(body__is_passed_on_as_it_comes),
+        CASE(body__ends_where_it_is_bounded_or_stopped),
+        CASE(body__may_be_given_up_while_it_waits),
+        CASE(head__that_does_not_come_is_a_timeout),
         CASE(join__resolves_references),
         CASE(want_of_memory__ends_it_and_nothing_else),
     };
