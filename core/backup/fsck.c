@@ -225,7 +225,7 @@ static int compare_migrations(struct look *l, const char *name, const char *path
     size_t count;
     struct pn_error why;
     char what[64];
-    int rc = generation_migrations(bundle, &list, &count, &why);
+    int rc = generation_migrations(bundle, MIGRATION_SQLITE, &list, &count, &why);
     if (rc == PN_ENOMEM)
         return pn_error_set(err, rc, "%s", why.message);
     if (rc == 0)

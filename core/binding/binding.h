@@ -14,6 +14,7 @@
 #include "contract/capability.h"
 #include "lua/call.h"
 #include "store/group.h"
+#include "store/remote.h"
 
 enum { DB_CURSORS_MAX = 16 };
 
@@ -45,6 +46,9 @@ struct binding_call {
     struct pn_error failure;   /* the first SQL error of the command; code 0: none */
     bool has_read;             /* from the store's snapshot */
     struct snapshot *snapshot; /* pinned since the call was first suspended */
+    struct session *session;   /* of a remote store, once used; NULL: none */
+    int64_t deadline;          /* of the call, monotonic ns; 0: none */
+    bool again;                /* it failed, kept nothing, and may be run anew */
     struct statement
         *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
     int64_t cursor_tags[DB_CURSORS_MAX];
@@ -83,10 +87,13 @@ size_t bindings_grant(const struct plugin_definition *plugin, struct binding_sco
 bool bindings_need_store(const struct plugin_definition *plugin);
 
 /* Before a call runs; its struct call points to it. */
-void bindings_begin(struct binding_call *call, struct binding_scope *scope);
+void bindings_begin(struct binding_call *call, struct binding_scope *scope, int64_t deadline);
 
 /* A command begins its part of the group's transaction, unless it has. As group_begin. */
 int bindings_open(struct binding_call *call, struct pn_error *err);
+
+/* Of a remote store: the call's session is in use, begun if need be. PN_ENOMEM. */
+int bindings_open_session(struct binding_call *call, enum session_kind kind, struct pn_error *err);
 
 /* It reads again, and from the same snapshot. */
 void bindings_pin(struct binding_call *call);

@@ -52,7 +52,8 @@ static struct statement *prepare(struct value_frame *f, struct binding_call *cal
     for (size_t i = 1; i <= given; i++)
         bind_one(f, st, (int)i + 1, i);
     statement_limit(st, call->scope->plugin->limits.db_ms * NS_PER_MS);
-    if (access == STORE_READ && reads_are_possible(call->scope->reads))
+    if (access == STORE_READ && reads_are_possible(call->scope->reads) &&
+        !store_is_remote(call->scope->store))
         statement_may_leave(st, rows);
     return st;
 }
@@ -102,6 +103,9 @@ static void push_column(struct value_frame *f, struct statement *st, size_t colu
     switch (statement_column_type(st, column)) {
     case STORE_INTEGER:
         value_push_integer(f, statement_column_int64(st, column));
+        return;
+    case STORE_BOOLEAN:
+        value_push_boolean(f, statement_column_int64(st, column) != 0);
         return;
     case STORE_FLOAT:
         value_push_number(f, statement_column_double(st, column));

@@ -27,13 +27,16 @@ size_t bindings_grant(const struct plugin_definition *plugin, struct binding_sco
     return count;
 }
 
-void bindings_begin(struct binding_call *call, struct binding_scope *scope)
+void bindings_begin(struct binding_call *call, struct binding_scope *scope, int64_t deadline)
 {
     call->scope = scope;
+    call->deadline = deadline;
     call->transaction = call->grouped = false;
     call->failure.code = 0;
     call->has_read = false;
     call->snapshot = NULL;
+    call->session = NULL;
+    call->again = false;
     call->open_cursors = 0;
     call->errand = call->stream = NULL;
     call->native = NULL;
@@ -45,9 +48,22 @@ int bindings_open(struct binding_call *call, struct pn_error *err)
 {
     if (call->transaction)
         return 0;
+    if (store_is_remote(call->scope->store)) {
+        call->transaction = true;
+        return bindings_open_session(call, SESSION_COMMAND, err);
+    }
     int rc = group_begin(call->scope->store, err);
     if (rc == 0)
         call->transaction = call->grouped = true;
+    return rc;
+}
+
+int bindings_open_session(struct binding_call *call, enum session_kind kind, struct pn_error *err)
+{
+    struct store *store = call->scope->store;
+    int rc = call->session ? 0 : session_begin(&call->session, store, kind, call->deadline, err);
+    if (rc == 0)
+        session_use(store, call->session);
     return rc;
 }
 
@@ -70,12 +86,18 @@ void bindings_suspend(struct binding_call *call)
     struct store *store = call->scope->store;
     if (!store)
         return;
+    if (store_is_remote(store)) {
+        session_use(store, NULL);
+        return;
+    }
     pin(call);
     store_snapshot_use(store, NULL);
 }
 
 void bindings_resume(struct binding_call *call)
 {
+    if (call->session)
+        session_use(call->scope->store, call->session);
     if (call->snapshot)
         store_snapshot_use(call->scope->store, call->snapshot);
 }
@@ -87,6 +109,15 @@ static void unpin(struct binding_call *call)
     store_snapshot_use(call->scope->store, NULL);
     store_snapshot_unpin(call->scope->store, call->snapshot);
     call->snapshot = NULL;
+}
+
+static void end_session(struct binding_call *call)
+{
+    if (!call->session)
+        return;
+    call->again = call->again || session_may_run_again(call->session);
+    session_end(call->session);
+    call->session = NULL;
 }
 
 int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err)
@@ -101,6 +132,7 @@ int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err
     }
     int ended = transaction_finish(call, commit && rc == 0, rc == 0 ? err : NULL);
     unpin(call);
+    end_session(call);
     if (call->text.cap + call->scratch.cap > KEEP_BYTES)
         bindings_release(call);
     return rc == 0 ? ended : rc;

@@ -110,8 +110,9 @@ static void look(struct check *c, const struct inspected *one, struct migration_
     const struct migration_listener listener = {on_break, &looking};
     trial->breaks = &listener;
     /* Of a plugin that cannot be loaded, names and numbers are all that can be looked at. */
-    int rc = one->generation ? verify_migrations(trial, one->generation, hash, &err)
-                             : generation_migrations(&bundle, &list, &count, &err);
+    int rc = one->generation
+                 ? verify_migrations(trial, one->generation, hash, &err)
+                 : generation_migrations(&bundle, MIGRATION_SQLITE, &list, &count, &err);
     if (rc != 0)
         note(c, one, &bundle, &err);
     trial->breaks = NULL;
@@ -161,7 +162,8 @@ void look_at_migrations_since(struct check *c, const struct inspected *one,
     struct migration_trial trial = {.temporary_directory = directory};
     struct migration *list = NULL;
     struct pn_error err;
-    if (c->data || generation_migrations(&old->bundle, &list, &trial.since, &err) != 0)
+    if (c->data ||
+        generation_migrations(&old->bundle, MIGRATION_SQLITE, &list, &trial.since, &err) != 0)
         return;
     free(list);
     /* What is wrong with the migrations themselves was told without them. */

@@ -12,6 +12,7 @@
 #include "binding/native_config.h"
 #include "http/limits.h"
 #include "net/address.h"
+#include "plugin/databases.h"
 
 #define CONFIG_ADMIN_SOCKET "admin.sock"
 
@@ -36,8 +37,9 @@ struct host_config {
     struct address listen, admin;
     bool admin_given;
     int64_t workers;
-    int64_t check_databases_s; /* how often their integrity is looked at; 0: never */
-    int64_t state_kb;          /* of ctx.state, for each plugin */
+    int64_t check_databases_s;  /* how often their integrity is looked at; 0: never */
+    int64_t state_kb;           /* of ctx.state, for each plugin */
+    struct databases databases; /* where plugins' data are kept */
     enum log_format log_format;
     bool outgoing;                   /* plugins may call the origins they name */
     char authorities[FILE_PATH_MAX]; /* a file of certificates that they trust as well, or "" */

@@ -341,6 +341,7 @@ static int start_deployer(struct control *c, struct pn_error *err)
         .durable = !h->config->dev,
         .refuses_breaking = !h->config->dev,
         .settings = &c->plugins,
+        .databases = &h->config->databases,
         .usage = &c->usage,
         .fleet = {&c->links, (int)h->config->workers, links_ask},
         .user = c,

@@ -10,6 +10,7 @@ enum {
     OWN_DESCRIPTORS =
         2048, /* besides connections: bundles, databases, their readers, requests to others */
     WORKER_THREADS = 4, /* so that as many plugins wait for the disk at once */
+    SERVER_THREADS = 3, /* that wait for databases' servers, beside the disk's */
 };
 
 /* The supervisor keeps them all: those of a worker that died wait there for the next. */
@@ -36,18 +37,23 @@ static void tell(const struct harden_report *report)
 static void start_threads(void *user)
 {
     struct pn_error err;
-    if (threads_start(user, WORKER_THREADS, &err) != 0)
+    struct threads **threads = user;
+    if (threads_start(threads[0], WORKER_THREADS, &err) != 0 ||
+        (threads[1] && threads_start(threads[1], SERVER_THREADS, &err) != 0))
         LOG(LOG_WARN, "cannot start all threads", LOG_STRING("error", err.message));
 }
 
-void harden_worker(const struct host *h, int index, struct threads *threads)
+void harden_worker(const struct host *h, int index, struct threads *threads,
+                   struct threads *server_threads)
 {
+    struct threads *both[] = {threads, server_threads};
     struct slot *slot = &h->slab->worker[index];
     struct host_settings settings;
     struct harden_report report;
     slab_read_settings(h->slab, &settings);
     const struct native_configs *natives = &h->config->natives;
-    bool network = h->config->outgoing || native_configs_need_network(natives);
+    bool network = h->config->outgoing || native_configs_need_network(natives) ||
+                   databases_any(&h->config->databases);
     close_others(h, index);
     harden_process(&(struct harden_plan){.readable = {h->paths.data, h->paths.secrets},
                                          .writable = {h->paths.databases, h->paths.temporary},
@@ -55,7 +61,7 @@ void harden_worker(const struct host *h, int index, struct threads *threads)
                                          .descriptors = settings.http.connections + OWN_DESCRIPTORS,
                                          .sole_descriptors = true,
                                          .start_threads = start_threads,
-                                         .user = threads,
+                                         .user = both,
                                          .network = network,
                                          .threads = h->config->outgoing || natives->count},
                    &report);

@@ -14,7 +14,8 @@
  * directory and that of the secrets, and write beneath db/ and tmp/. What is not in force is logged
  * and noted in its slot. Its threads are started meanwhile: later none can be.
  */
-void harden_worker(const struct host *h, int index, struct threads *threads);
+void harden_worker(const struct host *h, int index, struct threads *threads,
+                   struct threads *server_threads);
 
 /* A JSON list with an object for each process that runs plugins' code. In the control process. */
 void harden_write(const struct host *h, struct buffer *out);

@@ -38,6 +38,7 @@ struct worker {
     struct slot *slot;
     struct loop *loop;
     struct threads *threads;
+    struct threads *server_threads; /* NULL: no database is on a server */
     struct loop_watch signals;
     struct loop_timer report;
     struct listener bus_listener;
@@ -91,7 +92,7 @@ static void run_call(struct worker *w, struct bus_peer *peer, uint32_t id, struc
     struct forward_target target = {NULL, NULL, NULL};
     bool known = forward_read_call(payload, &call) &&
                  catalogue_find_generation(w->catalogue, call.address, call.generation, &target) &&
-                 target.plugin->is_home;
+                 plugin_is_served_here(target.plugin);
     if (known) {
         execute(&w->executor, &(struct execution){.plugin = target.plugin,
                                                   .generation = target.generation,
@@ -350,6 +351,10 @@ static int open_parts(struct worker *w, struct pn_error *err)
     int rc = threads_new(&w->threads, w->loop, err);
     if (rc != 0)
         return rc;
+    if (databases_any(&h->config->databases))
+        rc = threads_new(&w->server_threads, w->loop, err);
+    if (rc != 0)
+        return rc;
     w->hasher = hasher_new(w->threads);
     w->reads = reads_new(w->threads);
     if (!w->hasher || !w->reads)
@@ -368,6 +373,9 @@ static int open_parts(struct worker *w, struct pn_error *err)
                                         .outgoing = w->outgoing,
                                         .hasher = w->hasher,
                                         .natives = w->natives,
+                                        .databases = &h->config->databases,
+                                        .loop = w->loop,
+                                        .threads = w->server_threads,
                                         .reads = w->reads,
                                         .user = w,
                                         .judge = judge};
@@ -398,7 +406,8 @@ static int start(struct worker *w, int signal_fd, struct pn_error *err)
     int rc = open_parts(w, err);
     if (rc != 0)
         return rc;
-    harden_worker(w->host, w->index, w->threads); /* before any plugin's code runs */
+    harden_worker(w->host, w->index, w->threads,
+                  w->server_threads); /* before any plugin's code runs */
     load_active(w);
     if ((rc = loop_on_tick(w->loop, on_tick, w)) != 0 ||
         (rc = bus_init(&w->bus, w->loop, err)) != 0 ||
@@ -428,6 +437,9 @@ static void stop(struct worker *w)
     natives_free(w->natives);
     relay_release(&w->relay);
     outgoing_free(w->outgoing);
+    if (w->server_threads)
+        threads_wait(w->server_threads);
+    threads_free(w->server_threads);
     threads_free(w->threads);
     loop_free(w->loop);
 }

@@ -4,6 +4,8 @@
 #include "base/log.h"
 #include "binding/native.h"
 #include "binding/outgoing.h"
+#include "binding/waits.h"
+#include "plugin/databases.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +76,7 @@ static struct plugin *plugin_add(struct catalogue *c, const char *name, struct p
         snprintf(p->name, sizeof p->name, "%s", name);
         p->home = catalogue_home(text_of(p->name), c->options.process_count);
         p->is_home = p->home == c->options.process;
+        p->is_remote = databases_find(c->options.databases, name).url != NULL;
         if (map_put(&c->plugins, text_of(p->name), p) == 0)
             return p;
         free(p);
@@ -82,11 +85,31 @@ static struct plugin *plugin_add(struct catalogue *c, const char *name, struct p
     return NULL;
 }
 
+bool plugin_is_served_here(const struct plugin *p)
+{
+    return p->is_home || p->is_remote;
+}
+
+static int open_remote(struct catalogue *c, struct plugin *p, struct pn_error *err)
+{
+    struct database_choice choice = databases_find(c->options.databases, p->name);
+    const struct remote_options options = {.url = choice.url,
+                                           .plugin = p->name,
+                                           .own_login = choice.own_login,
+                                           .connections = (int)c->options.databases->connections,
+                                           .loop = c->options.loop,
+                                           .threads = c->options.threads,
+                                           .fibers = &waits};
+    return store_open_remote(&p->store, &options, err);
+}
+
 static int open_store(struct catalogue *c, struct plugin *p, struct pn_error *err)
 {
     char path[FILE_PATH_MAX], name[PLUGIN_NAME_SIZE + 8];
     if (p->store)
         return 0;
+    if (p->is_remote)
+        return open_remote(c, p, err);
     snprintf(name, sizeof name, "%s.db", p->name);
     int rc = file_join(path, sizeof path, c->options.databases_directory, text_of(name), err);
     return rc != 0 ? rc
@@ -288,6 +311,11 @@ int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec, s
     return 0;
 }
 
+static enum migration_engine engine_of(const struct plugin *p)
+{
+    return p->is_remote ? MIGRATION_POSTGRESQL : MIGRATION_SQLITE;
+}
+
 int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, int *applied,
                       struct pn_error *err)
 {
@@ -297,7 +325,7 @@ int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, i
     if (!p || !is_same(p->prepared, spec))
         return pn_error_set(err, PN_EINVAL, "generation #%lld of '%s' is not prepared here",
                             (long long)spec->number, spec->plugin);
-    int rc = generation_migrations(&p->prepared->bundle, &list, &count, err);
+    int rc = generation_migrations(&p->prepared->bundle, engine_of(p), &list, &count, err);
     if (rc != 0)
         return rc;
     *applied = 0;
@@ -329,7 +357,7 @@ static void catch_up(struct plugin *p, const struct generation *g)
     struct pn_error err;
     if (!p->is_home || !g->scope.store)
         return;
-    int rc = generation_migrations(&g->bundle, &list, &count, &err);
+    int rc = generation_migrations(&g->bundle, engine_of(p), &list, &count, &err);
     if (rc == 0 && count)
         rc = migrations_apply(g->scope.store, list, count, &applied, &err);
     if (rc != 0)

@@ -25,6 +25,7 @@ struct plugin {
     struct store *store;         /* opened when first needed */
     int home;                    /* the worker that writes its database */
     bool is_home;                /* … is this one */
+    bool is_remote;              /* its database is a server's: every worker writes it */
     bool quarantined;            /* what serves, or would, is not to be called */
     struct share share;          /* of the worker's time */
     struct hold hold;            /* its commands' answers, at home */
@@ -56,6 +57,9 @@ struct catalogue_options {
     struct hasher *hasher;   /* borrowed; NULL: none */
     struct natives *natives; /* borrowed; NULL: none */
     struct reads *reads;     /* borrowed; NULL: slow reads stay on the loop's thread */
+    const struct databases *databases; /* borrowed; NULL: all are SQLite's */
+    struct loop *loop;                 /* of this worker, and threads that may wait for servers */
+    struct threads *threads;
     const struct plugin_settings *settings; /* borrowed; NULL: none */
     int process, process_count;             /* this worker, of how many: decides whose home it is */
     struct outgoing *outgoing; /* for plugins that need "http"; NULL: such are refused */
@@ -66,6 +70,9 @@ struct catalogue_options {
 
 struct catalogue *catalogue_new(const struct catalogue_options *options);
 void catalogue_free(struct catalogue *c);
+
+/* Whether its commands run in this process. */
+bool plugin_is_served_here(const struct plugin *p);
 
 /* The worker that writes a plugin's database. */
 int catalogue_home(struct text plugin, int process_count);

@@ -311,7 +311,7 @@ static void forward(struct dispatcher *d, struct http_exchange *x, const struct 
 void dispatch_call(struct dispatcher *d, struct http_exchange *x, const struct route_target *t,
                    const struct call_input *in, const struct call_origin *origin)
 {
-    if (t->capability->kind == CAPABILITY_COMMAND && !t->plugin->is_home) {
+    if (t->capability->kind == CAPABILITY_COMMAND && !plugin_is_served_here(t->plugin)) {
         forward(d, x, t, in, origin);
         return;
     }

@@ -11,7 +11,7 @@
 #define TOO_MANY_STREAMS "too many answers are being streamed by this worker"
 #define OVERLOADED "too many calls of this plugin are waiting (limits.concurrency)"
 
-enum { KEEP_BYTES = 1024 * 1024, IDLE_MAX = 64 };
+enum { KEEP_BYTES = 1024 * 1024, IDLE_MAX = 64, AGAIN_MS_MAX = 64 };
 
 /* One call. It outlives the frame that asked for it. */
 struct running {
@@ -207,7 +207,7 @@ static bool is_answered(struct running *r)
 {
     struct pn_error err;
     r->idempotency.key.data = NULL;
-    if (!r->task.exclusive || !r->plugin->store)
+    if (r->call.capability->kind != CAPABILITY_COMMAND || !r->plugin->store)
         return false;
     switch (idempotency_look(&r->idempotency, &r->call, &r->body, &r->answer, &err)) {
     case IDEMPOTENCY_RUN:
@@ -281,20 +281,47 @@ static bool is_error(enum call_outcome outcome)
            outcome != CALL_BAD_INPUT;
 }
 
-static void run(struct task *t)
+/*
+ * On a server, another host's command may have come first, or the server may have gone: what kept
+ * nothing is done anew, later each time and by chance, so that those who met do not meet again.
+ */
+static bool goes_again(struct running *r, unsigned attempt)
 {
-    struct running *r = (struct running *)t;
+    int64_t ms = attempt < 6 ? 1 << attempt : AGAIN_MS_MAX;
+    int64_t until = clock_monotonic() + (clock_monotonic() / 1000 % ms + 1) * NS_PER_MS / 2;
+    enum call_outcome outcome = r->call.outcome;
+    if (!r->bindings.again || (outcome != CALL_ERROR && outcome != CALL_OK) ||
+        until >= r->call.deadline - AGAIN_MS_MAX * NS_PER_MS / 2)
+        return false;
+    return task_sleep(&r->task, until) == 0 && !r->call.cancelled;
+}
+
+/* False: it was answered before. */
+static bool attempt(struct running *r)
+{
     struct generation *g = r->generation;
-    witness_call(r->executor->witness, g, r->call.capability, r->call.deadline);
-    catalogue_touch(r->executor->catalogue, r->plugin);
-    bindings_begin(&r->bindings, &g->scope);
+    bindings_begin(&r->bindings, &g->scope, r->call.deadline);
     if (is_answered(r))
-        return;
+        return false;
     begin_reading(r);
     call_run(g->vm, &r->call);
     take_stream(r);
     keep_success(r);
     finish_bindings(r);
+    return true;
+}
+
+static void run(struct task *t)
+{
+    struct running *r = (struct running *)t;
+    struct generation *g = r->generation;
+    unsigned attempts = 0;
+    witness_call(r->executor->witness, g, r->call.capability, r->call.deadline);
+    catalogue_touch(r->executor->catalogue, r->plugin);
+    do {
+        if (!attempt(r))
+            return;
+    } while (goes_again(r, attempts++));
     if (r->call.outcome != CALL_BAD_JSON && r->call.outcome != CALL_BAD_INPUT)
         tally_count(&g->tally, &r->call);
     g->calls++;
@@ -448,7 +475,8 @@ static void fill(struct running *r, const struct execution *x)
                             .leave = leave,
                             .resume = resume,
                             .ended = ended,
-                            .exclusive = x->capability->kind == CAPABILITY_COMMAND};
+                            .exclusive =
+                                x->capability->kind == CAPABILITY_COMMAND && !x->plugin->is_remote};
     r->plugin = x->plugin;
     r->generation = generation_ref(x->generation);
     r->call = (struct call){.capability = x->capability,

@@ -162,19 +162,51 @@ static int by_number(const void *a, const void *b)
     return ((const struct migration *)a)->number - ((const struct migration *)b)->number;
 }
 
+static bool is_of_server(struct text name)
+{
+    return text_ends_with(name, TEXT(".postgresql.sql"));
+}
+
+/* "0001_x.postgresql.sql" is numbered and named as "0001_x.sql". */
+static int parse_name(struct text name, int *number, struct pn_error *err)
+{
+    char plain[128];
+    struct text title;
+    size_t kept = name.len - (is_of_server(name) ? sizeof ".postgresql.sql" - 1 : 0);
+    if (kept == name.len || kept + sizeof ".sql" > sizeof plain)
+        return migration_parse_name(name, number, &title, err);
+    snprintf(plain, sizeof plain, "%.*s.sql", (int)kept, name.data);
+    return migration_parse_name(text_of(plain), number, &title, err);
+}
+
+/* Of two with one number, the server's own stays. */
+static void prefer_own(struct migration *list, size_t *count)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < *count; i++) {
+        bool same = kept && list[kept - 1].number == list[i].number &&
+                    is_of_server(list[kept - 1].name) != is_of_server(list[i].name);
+        if (!same)
+            list[kept++] = list[i];
+        else if (is_of_server(list[i].name))
+            list[kept - 1] = list[i];
+    }
+    *count = kept;
+}
+
 static int add_migration(const struct bundle_file *file, struct migration *out,
                          struct pn_error *err)
 {
-    struct text folder = TEXT("migrations/"), title;
+    struct text folder = TEXT("migrations/");
     struct text name = {file->path.data + folder.len, file->path.len - folder.len};
-    int rc = migration_parse_name(name, &out->number, &title, err);
+    int rc = parse_name(name, &out->number, err);
     out->name = name;
     out->sql = file->content;
     return rc;
 }
 
-int generation_migrations(const struct bundle *bundle, struct migration **list, size_t *count,
-                          struct pn_error *err)
+int generation_migrations(const struct bundle *bundle, enum migration_engine engine,
+                          struct migration **list, size_t *count, struct pn_error *err)
 {
     int rc = 0;
     *count = 0;
@@ -183,9 +215,12 @@ int generation_migrations(const struct bundle *bundle, struct migration **list, 
         return pn_error_set(err, PN_ENOMEM, "out of memory");
     for (size_t i = 0; i < bundle->count && rc == 0; i++)
         if (text_starts_with(bundle->files[i].path, TEXT("migrations/")) &&
-            text_ends_with(bundle->files[i].path, TEXT(".sql")))
+            text_ends_with(bundle->files[i].path, TEXT(".sql")) &&
+            (engine == MIGRATION_POSTGRESQL || !is_of_server(bundle->files[i].path)))
             rc = add_migration(&bundle->files[i], &(*list)[(*count)++], err);
     qsort(*list, *count, sizeof **list, by_number);
+    if (engine == MIGRATION_POSTGRESQL)
+        prefer_own(*list, count);
     if (rc == 0)
         rc = migrations_check(*list, *count, err);
     if (rc == 0)

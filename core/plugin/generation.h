@@ -72,11 +72,12 @@ struct generation *generation_ref(struct generation *g);
 void generation_unref(struct generation *g);
 
 /*
- * The bundle's migrations in order, checked; *list is malloc'd (the caller frees it), its texts are
+ * The bundle's migrations for an engine in order, checked: where "0001_x.postgresql.sql" is there, it
+ * takes the place of "0001_x.sql" on PostgreSQL, and is not looked at elsewhere; *list is malloc'd (the caller frees it), its texts are
  * the bundle's.
  */
-int generation_migrations(const struct bundle *bundle, struct migration **list, size_t *count,
-                          struct pn_error *err);
+int generation_migrations(const struct bundle *bundle, enum migration_engine engine,
+                          struct migration **list, size_t *count, struct pn_error *err);
 
 const struct capability *generation_capability(const struct generation *g, struct text name);
 

@@ -413,6 +413,7 @@ static struct verify_job verify_job(struct deployer *d)
         .bundles_directory = d->options.bundles_directory,
         .serving = serving,
         .settings = d->options.settings,
+        .databases = d->options.databases,
         .usage = d->options.usage,
         .applied_migrations = applied_migrations,
         .user = d,

@@ -61,6 +61,7 @@ struct deployer_options {
     bool durable;
     bool refuses_breaking; /* production: a release that breaks callers fails its verification */
     const struct plugin_settings *settings; /* borrowed; as of verify_job */
+    const struct databases *databases;      /* borrowed; likewise */
     const struct usage *usage;              /* for the words of a refusal; NULL: nothing is known */
     struct fleet fleet;
     void *user;

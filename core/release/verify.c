@@ -131,14 +131,16 @@ int verify_migrations(const struct migration_trial *trial, const struct generati
     size_t count;
     const char *plugin = g->definition.name.data;
     hash[0] = 0;
-    int rc = generation_migrations(&g->bundle, &list, &count, err);
+    int rc = generation_migrations(
+        &g->bundle, trial->is_remote ? MIGRATION_POSTGRESQL : MIGRATION_SQLITE, &list, &count, err);
     if (rc != 0)
         return pn_error_wrap(err, "%s/migrations", plugin);
     hash_migrations(list, count, hash);
     if (count && !plugin_needs(&g->definition, TEXT("db")))
         rc = pn_error_set(err, PN_EINVAL, "%s has migrations but does not name \"db\" in its needs",
                           plugin);
-    if (rc == 0 && count && (!trial->applied || strcmp(trial->applied, hash) != 0))
+    if (rc == 0 && count && !trial->is_remote &&
+        (!trial->applied || strcmp(trial->applied, hash) != 0))
         rc = try_migrations(trial, plugin, list, count, err);
     if (rc != 0 && count)
         pn_error_wrap(err, "%s/migrations", plugin);
@@ -153,6 +155,7 @@ static int check_migrations(const struct verify_job *job, const struct generatio
         .databases_directory = job->databases_directory,
         .temporary_directory = job->temporary_directory,
         .applied = job->applied_migrations(job->user, g->definition.name),
+        .is_remote = databases_find(job->databases, g->definition.name.data).url != NULL,
     };
     return verify_migrations(&trial, g, out->migrations, err);
 }

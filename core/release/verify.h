@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/harden.h"
+#include "plugin/databases.h"
 #include "release/difference.h"
 #include "store/schema.h"
 
@@ -38,6 +39,7 @@ struct verify_job {
     const struct usage *usage;              /* who has called what; NULL: not known */
     /* The release of that plugin that serves, to compare with; NULL: none. Asked in the child. */
     const struct generation_spec *(*serving)(void *user, struct text plugin);
+    const struct databases *databases; /* which of them are servers'; NULL: none */
     void *user;
     /* For who stands by (release/verifier.h): the release that the next one most likely replaces. */
     const struct generation_spec *likely;
@@ -55,8 +57,9 @@ struct migration_trial {
     const char *databases_directory; /* the plugin's database is copied from; NULL: a new one */
     const char *temporary_directory; /* where to; nothing stays there */
     const char
-        *applied; /* hash of what the database has, which is not tried again; NULL: nothing */
-    size_t since; /* of a new database: how many of them it has before they are tried */
+        *applied;   /* hash of what the database has, which is not tried again; NULL: nothing */
+    size_t since;   /* of a new database: how many of them it has before they are tried */
+    bool is_remote; /* they are for a server: looked at, and tried where they are applied */
     const struct migration_listener *breaks; /* NULL: schemas are not compared */
 };
 

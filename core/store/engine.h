@@ -48,7 +48,7 @@ struct fetch {
 };
 
 struct statement {
-    struct connection *connection;
+    struct connection *connection; /* NULL: PostgreSQL's (postgres/remote_parts.h) */
     sqlite3_stmt *handle;
     struct text sql; /* owned, behind the struct */
     enum mode mode;  /* MODE_PLUGIN or MODE_SERVICE */
@@ -127,7 +127,10 @@ struct group {
     struct connection *fresh; /* opened by a repair, in place of the writer; or NULL */
 };
 
+struct remote;
+
 struct store {
+    struct remote *remote; /* PostgreSQL's; NULL: all of the rest is SQLite's */
     char *path;
     enum store_role role;
     struct store_limits limits;

@@ -107,7 +107,7 @@ int kv_set(struct store *s, struct text key, struct text value, int64_t expires,
 {
     static const char sql[] =
         "insert into pinion_kv(key, value, expires_at) values ($1, $2, $3)"
-        " on conflict do update set value = excluded.value, expires_at = excluded.expires_at";
+        " on conflict (key) do update set value = excluded.value, expires_at = excluded.expires_at";
     struct statement *st;
     int status = prepare(s, STORE_WRITE, text_of(sql), &st, err);
     if (status)

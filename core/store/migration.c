@@ -5,6 +5,7 @@
 
 #include "base/ascii.h"
 #include "store/migration_sum.h"
+#include "store/postgres/remote_parts.h"
 
 #include <stdio.h>
 
@@ -135,6 +136,8 @@ static int compare(struct connection *c, const struct migration *list, size_t n,
 int migrations_state(struct store *s, const struct migration *list, size_t n,
                      struct migration_state *out, struct pn_error *err)
 {
+    if (s->remote)
+        return remote_migrations_state(s, list, n, out, err);
     *out = (struct migration_state){.pending = (int)n};
     int status = migrations_check(list, n, err);
     if (status)

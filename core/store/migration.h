@@ -15,6 +15,8 @@
 
 #include "store/store.h"
 
+enum migration_engine { MIGRATION_SQLITE, MIGRATION_POSTGRESQL };
+
 struct migration {
     int number;
     struct text name; /* the file's name, "0001_create_users.sql" */

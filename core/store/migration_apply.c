@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "store/image.h"
 #include "store/migration_sum.h"
+#include "store/postgres/remote_parts.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -226,6 +227,8 @@ int migrations_apply(struct store *s, const struct migration *list, size_t n, in
 {
     int count = 0;
     struct migration_state state;
+    if (s->remote)
+        return remote_migrations_apply(s, list, n, applied, err);
     if (applied)
         *applied = 0;
     if (!s->writer)

@@ -1,6 +1,7 @@
 #include "store/replies.h"
 
 #include "store/engine.h"
+#include "store/postgres/remote_parts.h"
 
 /* They were kept in the order of their ids, so the oldest are the first. */
 static const char find_sql[] = "select request = $3, status, body from pinion_replies "
@@ -154,6 +155,8 @@ static int outcome(struct store *s, int rc, const char *sql, struct pn_error *er
 int replies_find(struct store *s, const struct reply_key *k, enum replies_found *found, int *status,
                  struct buffer *body, struct pn_error *err)
 {
+    if (s->remote)
+        return remote_replies_find(s, k, found, status, body, err);
     *found = REPLIES_NONE;
     int rc = store_check_transaction(s, err);
     if (rc != 0)
@@ -167,6 +170,8 @@ int replies_find(struct store *s, const struct reply_key *k, enum replies_found 
 int replies_keep(struct store *s, const struct reply_key *k, int status, struct text body,
                  struct pn_error *err)
 {
+    if (s->remote)
+        return remote_replies_keep(s, k, status, body, err);
     int rc = store_check_transaction(s, err);
     if (rc != 0)
         return rc;

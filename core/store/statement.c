@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "store/engine.h"
 #include "store/fetch.h"
+#include "store/postgres/remote_parts.h"
 
 #include <stdlib.h>
 
@@ -241,6 +242,8 @@ static int prepare(struct store *s, enum store_access access, struct text sql, e
                    struct statement **out, struct pn_error *err)
 {
     struct connection *c;
+    if (s->remote)
+        return remote_prepare(s, access, sql, mode, out, err);
     store_set_fault(s, STORE_FAULT_NONE);
     int status = choose_connection(s, access, sql, &c, err);
     if (status)
@@ -272,6 +275,10 @@ void statement_release(struct statement *st)
     if (!st)
         return;
     struct connection *c = st->connection;
+    if (!c) {
+        remote_release(st);
+        return;
+    }
     if (c->busy) {
         st->leaving = c->leaving;
         c->leaving = st;
@@ -308,6 +315,15 @@ size_t statement_parameter_count(const struct statement *st)
     return st->parameters;
 }
 
+/* One of PostgreSQL's is bound. */
+static bool bind_remote(struct statement *st, size_t n, struct remote_value value)
+{
+    if (st->connection)
+        return false;
+    remote_bind(st, n, &value);
+    return true;
+}
+
 static inline int place(const struct statement *st, size_t n)
 {
     return n - 1 < st->parameters ? st->index[n - 1] : 0;
@@ -321,6 +337,8 @@ static inline void note(struct statement *st, int rc)
 
 void statement_bind_null(struct statement *st, size_t n)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_NULL}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_null(st->handle, at));
@@ -328,6 +346,8 @@ void statement_bind_null(struct statement *st, size_t n)
 
 void statement_bind_int64(struct statement *st, size_t n, int64_t value)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_INTEGER, .as.integer = value}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_int64(st->handle, at, value));
@@ -335,6 +355,8 @@ void statement_bind_int64(struct statement *st, size_t n, int64_t value)
 
 void statement_bind_double(struct statement *st, size_t n, double value)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_FLOAT, .as.number = value}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_double(st->handle, at, value));
@@ -342,11 +364,14 @@ void statement_bind_double(struct statement *st, size_t n, double value)
 
 void statement_bind_bool(struct statement *st, size_t n, bool value)
 {
-    statement_bind_int64(st, n, value);
+    if (!bind_remote(st, n, (struct remote_value){.type = STORE_BOOLEAN, .as.integer = value}))
+        statement_bind_int64(st, n, value);
 }
 
 void statement_bind_text(struct statement *st, size_t n, struct text value)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_TEXT, .as.text = value}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_text64(st->handle, at, value.data ? value.data : "", value.len,
@@ -355,6 +380,8 @@ void statement_bind_text(struct statement *st, size_t n, struct text value)
 
 void statement_bind_blob(struct statement *st, size_t n, struct text value)
 {
+    if (bind_remote(st, n, (struct remote_value){.type = STORE_BLOB, .as.text = value}))
+        return;
     int at = place(st, n);
     if (at)
         note(st, sqlite3_bind_blob64(st->handle, at, value.data ? value.data : "", value.len,
@@ -412,6 +439,8 @@ static int run_timed(struct statement *st)
 int statement_step(struct statement *st, struct pn_error *err)
 {
     struct connection *c = st->connection;
+    if (!c)
+        return remote_step(st, err);
     if (st->done)
         return STORE_DONE;
     if (st->failed)
@@ -439,11 +468,15 @@ int statement_step(struct statement *st, struct pn_error *err)
 
 size_t statement_column_count(const struct statement *st)
 {
+    if (!st->connection)
+        return remote_column_count(st);
     return st->away ? st->fetch.columns : (size_t)sqlite3_column_count(st->handle);
 }
 
 struct text statement_column_name(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_name(st, column);
     if (!st->away)
         return text_of(sqlite3_column_name(st->handle, (int)column));
     return (struct text){st->fetch.bytes + st->fetch.cells[column].is.at,
@@ -452,6 +485,8 @@ struct text statement_column_name(struct statement *st, size_t column)
 
 enum store_type statement_column_type(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_type(st, column);
     switch (st->away ? fetch_cell(st, column)->type
                      : sqlite3_column_type(st->handle, (int)column)) {
     case SQLITE_INTEGER:
@@ -469,12 +504,16 @@ enum store_type statement_column_type(struct statement *st, size_t column)
 
 int64_t statement_column_int64(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_int64(st, column);
     return st->away ? fetch_cell(st, column)->is.integer
                     : sqlite3_column_int64(st->handle, (int)column);
 }
 
 double statement_column_double(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_double(st, column);
     return st->away ? fetch_cell(st, column)->is.number
                     : sqlite3_column_double(st->handle, (int)column);
 }
@@ -487,6 +526,8 @@ static struct text fetched_text(const struct statement *st, size_t column)
 
 struct text statement_column_text(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_text(st, column);
     if (st->away)
         return fetched_text(st, column);
     const void *data = sqlite3_column_text(st->handle, (int)column);
@@ -496,6 +537,8 @@ struct text statement_column_text(struct statement *st, size_t column)
 
 struct text statement_column_blob(struct statement *st, size_t column)
 {
+    if (!st->connection)
+        return remote_column_text(st, column);
     if (st->away)
         return fetched_text(st, column);
     const void *data = sqlite3_column_blob(st->handle, (int)column);
@@ -505,6 +548,8 @@ struct text statement_column_blob(struct statement *st, size_t column)
 
 int64_t statement_changes(const struct statement *st)
 {
+    if (!st->connection)
+        return remote_changes(st);
     return st->read_only || !st->done ? 0 : sqlite3_changes64(st->connection->db);
 }
 

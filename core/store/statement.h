@@ -21,7 +21,15 @@ enum store_access {
     STORE_WRITE, /* inside the open transaction, and sees what it wrote */
 };
 
-enum store_type { STORE_NULL, STORE_INTEGER, STORE_FLOAT, STORE_TEXT, STORE_BLOB };
+/* STORE_BOOLEAN: PostgreSQL's only; read as an integer. */
+enum store_type {
+    STORE_NULL,
+    STORE_INTEGER,
+    STORE_FLOAT,
+    STORE_TEXT,
+    STORE_BLOB,
+    STORE_BOOLEAN,
+};
 
 enum { STORE_DONE = 0, STORE_ROW = 1, STORE_AWAY = 2 };
 

@@ -9,6 +9,7 @@
 
 #include "store/checkpoint.h"
 #include "store/engine.h"
+#include "store/postgres/remote_parts.h"
 
 #include <stdlib.h>
 
@@ -61,6 +62,10 @@ void store_close(struct store *s)
 {
     if (!s)
         return;
+    if (s->remote) {
+        remote_close(s);
+        return;
+    }
     store_rollback(s);
     while (s->readers) {
         struct connection *next = s->readers->next;
@@ -78,6 +83,8 @@ void store_close(struct store *s)
 
 size_t store_given_back(struct store *s)
 {
+    if (s->remote)
+        return 0;
     size_t used = s->heap->used, peak = s->heap->peak;
     s->heap->peak = used;
     return peak > used ? peak - used : 0;

@@ -6,6 +6,7 @@
 #include "store/version.h"
 
 #include "store/engine.h"
+#include "store/postgres/remote_parts.h"
 
 static int open_probe(struct store *s, struct pn_error *err)
 {
@@ -36,6 +37,10 @@ static int ask_probe(struct connection *c, int64_t *version, struct pn_error *er
 
 int store_version(struct store *s, int64_t *version, struct pn_error *err)
 {
+    if (s->remote) {
+        *version = s->remote->version;
+        return 0;
+    }
     if (!s->version_known) {
         struct heap_account *before = heap_switch(s->heap);
         int status = open_probe(s, err);

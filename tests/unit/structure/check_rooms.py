@@ -18,7 +18,7 @@ ROOMS = {
     "net": ["base"],
     "http": ["net", "json", "observe", "base"],
     "contract": ["json", "base"],
-    "store": ["contract", "json", "base"],
+    "store": ["contract", "net", "json", "base"],
     "lua": ["contract", "net", "json", "base"],
     "binding": ["lua", "store", "contract", "http", "net", "json", "base"],
     "plugin": ["binding", "lua", "store", "contract", "http", "net", "json", "observe", "base"],

@@ -1,0 +1,40 @@
+/*
+ * Work: what blocks (connecting, migrating) is done by a thread while its fiber is parked.
+ */
+#include "store/postgres/remote_parts.h"
+
+struct work {
+    struct thread_job job; /* first */
+    struct remote *remote;
+    void (*run)(void *user);
+    void *user, *task;
+    bool done;
+};
+
+static void run(struct thread_job *job)
+{
+    struct work *w = (struct work *)job;
+    w->run(w->user);
+}
+
+static void done(struct thread_job *job)
+{
+    struct work *w = (struct work *)job;
+    w->done = true;
+    w->remote->fibers->wake(w->task);
+}
+
+/* A fiber that cannot sleep for want of memory tries again: its stack is the thread's to use. */
+void remote_work(struct remote *r, void (*work)(void *user), void *user)
+{
+    void *task = r->fibers && r->threads ? r->fibers->current() : NULL;
+    if (!task) {
+        work(user);
+        return;
+    }
+    struct work w = {
+        .job = {.run = run, .done = done}, .remote = r, .run = work, .user = user, .task = task};
+    threads_give(r->threads, &w.job);
+    while (!w.done)
+        r->fibers->park(task);
+}
