@@ -4,7 +4,10 @@ import concurrent.futures
 
 import e2e_host
 import e2e_plugins
+import e2e_postgres
 import pytest
+
+pytestmark = pytest.mark.both_engines
 
 SHOP = """
 local input = { sku = t.string, how = t.optional(t.string) }
@@ -32,7 +35,7 @@ def source(release):
 @pytest.fixture
 def shop(folder):
     directory = folder / "plugins" / "shop"
-    e2e_host.write(directory / "migrations" / "0001_rows.sql", SCHEMA)
+    e2e_postgres.migration(directory, "0001_rows", SCHEMA)
     e2e_host.write(directory / "init.lua", source(1))
     return directory
 

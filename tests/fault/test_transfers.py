@@ -2,7 +2,11 @@
 have taken, some broken off half-way by an error, some sent twice under one Idempotency-Key; the sum is read
 between all of them, while workers and the host are killed and releases are swapped. The sum is exact in
 every read and after every start, and each account holds what the acknowledged transfers make of it. 9 kills
-and 6 swaps; 300 and 200 with PINION_FULL=1 (tests/fault/run --full)."""
+and 6 swaps; 300 and 200 with PINION_FULL=1 (tests/fault/run --full).
+
+The same on PostgreSQL, where the server is killed too: the host goes on with the standby, which is promoted, or
+with the server itself, started again. What is told to be sent again is sent again, under its key. One fail-over and
+one crash of the server; 20 and 20 with PINION_FULL=1."""
 
 import json
 import os
@@ -13,11 +17,13 @@ import time
 import e2e_host
 import e2e_load
 import e2e_plugins
+import e2e_postgres
 import ledger
 import pytest
 from e2e_http import request_bytes
 
 ROUNDS = 100 if os.environ.get("PINION_FULL") else 3
+SERVER_ROUNDS = 20 if os.environ.get("PINION_FULL") else 1
 KILLS, SWAPS = 3, 2  # of each round
 ACCOUNTS, EACH = 50, 1000
 SUM = ACCOUNTS * EACH
@@ -66,8 +72,8 @@ class Teller:
 
     def __init__(self):
         self.chance = random.Random(11)
-        self.count = self.sums = self.replayed = 0
-        self.acknowledged, self.gone = {}, set()
+        self.count = self.sums = self.replayed = self.late = 0
+        self.acknowledged, self.gone, self.unknown = {}, set(), set()
         self.replays = []  # requests that were answered once already
         self.lock = threading.Lock()
 
@@ -98,12 +104,18 @@ class Teller:
                 self.replays.append(sent)
         elif answer.status == 409 or (answer.status == 500 and body["breaks"]):
             self.gone.add(key)
-        elif answer.status != 503:
+        elif answer.status == 504 and key not in self.unknown:  # in time it was not done, so it never is
+            self.late += 1
+            self.gone.add(key)
+        elif answer.status in (503, 504):  # whether it was done, who asks again is told
+            self.unknown.add(key)
+            self.replays.append(sent)
+        else:
             return f"{answer}"
         return None
 
     def check_sum(self, answer):
-        if answer.status == 503:
+        if answer.status in (503, 504):
             return None
         self.sums += 1
         told = answer.json() if answer.status == 200 else {}
@@ -131,13 +143,13 @@ class Teller:
 class Bank:
     """The host, its releases, and who disturbs it."""
 
-    def __init__(self, folder, start_host):
+    def __init__(self, folder, start_host, config=None):
         self.directory = folder / "plugins" / "bank"
         self.release = 1
         self.swapped = self.killed = 0
-        e2e_host.write(self.directory / "migrations" / "0001_accounts.sql", SCHEMA)
+        e2e_postgres.migration(self.directory, "0001_accounts", SCHEMA)
         e2e_host.write(self.directory / "init.lua", bank(1))
-        self.host = start_host(self.directory, mode="dev", workers=2)
+        self.host = start_host(self.directory, mode="dev", workers=2, config=config)
         self.host.may_die = True
 
     def swap(self):
@@ -178,3 +190,68 @@ def test_invariant_4_no_money_is_made_or_lost(folder, start_host, capsys):
     with capsys.disabled():
         print(f"\n{shop.killed} kills, {shop.swapped} swaps: {len(teller.acknowledged)} transfers kept, {len(teller.gone)} "
               f"undone, {teller.replayed} answered again, {teller.sums} sums exact")
+
+
+class Pair:
+    """A primary and the standby that follows it, both in the host's URL."""
+
+    def __init__(self, servers):
+        self.servers = servers
+        self.primary = servers()
+        self.place = servers.folder / "second"
+        self.failovers = self.crashes = 0
+        self.primary.database("bank")
+        self.standby = servers.keep(self.primary.standby(self.place))
+        self.url = self.primary.url("bank", others=[self.standby], more="target_session_attrs=read-write")
+
+    def fail_over(self):
+        lost = self.primary
+        lost.kill()
+        self.standby.promote()
+        self.primary = self.standby
+        self.failovers += 1
+        return lost
+
+    def follow_again(self, lost):
+        """The one that was lost begins anew as a standby, in its old place."""
+        self.standby = self.servers.keep(self.primary.standby(lost.folder, lost.port))
+
+    def crash(self):
+        self.primary.kill()
+        self.primary.start()
+        self.crashes += 1
+
+
+def more_transfers(teller, count=100):
+    before = len(teller.acknowledged)
+    e2e_host.wait_until("transfers", lambda: len(teller.acknowledged) > before + count, 30)
+
+
+def lose_servers(pair, teller):
+    """By fail-over and by a crash, under load all the time."""
+    more_transfers(teller)
+    lost = pair.fail_over()
+    more_transfers(teller)
+    pair.follow_again(lost)
+    more_transfers(teller)
+    pair.crash()
+    more_transfers(teller)
+
+
+@pytest.mark.limit(60 + SERVER_ROUNDS * 90)
+def test_invariant_4_no_money_is_made_or_lost_with_a_server(folder, start_host, postgres_server, capsys):
+    chance, teller, pair = random.Random(9), Teller(), Pair(postgres_server)
+    shop = Bank(folder, start_host, {"database": pair.url})
+    for _ in range(SERVER_ROUNDS):
+        with e2e_load.Load(shop.host.listen, teller.make, teller.check, connections=16, retry=True) as load:
+            lose_servers(pair, teller)
+            shop.disturb(chance)
+            load.retry = False
+        ledger.only_broken_connections(load.failures)
+        ledger.start_again(shop.host)
+        teller.audit(shop.host)
+    assert teller.acknowledged and teller.gone and teller.replayed and teller.unknown
+    with capsys.disabled():
+        print(f"\n{pair.failovers} fail-overs, {pair.crashes} crashes of the server, {shop.killed} kills, {shop.swapped} swaps: "
+              f"{len(teller.acknowledged)} transfers kept, {len(teller.gone)} undone ({teller.late} late), {len(teller.unknown)} "
+              f"unknown and sent again, {teller.replayed} answered again, {teller.sums} sums exact")

@@ -1,5 +1,7 @@
 #include "host/config.h"
 
+#include "failing_malloc.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -43,6 +45,16 @@ static void refused(const char *text, const char *why)
     if (!strstr(err.message, why))
         fail_msg("'%s' is not in '%s'", why, err.message);
     assert_non_null(strstr(err.message, "line "));
+}
+
+static void config__has_native_bindings(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text("{\"bindings\":{\"redis\":{\"path\":\"/r.so\"}},\"workers\":1}"), 0);
+    assert_true(native_configs_have(&config.natives, TEXT("redis")));
+    refused("{\"bindings\":1}", "'bindings' must be an object");
+    refused("{\"bindings\":{\"redis\":{}}}", "'bindings.redis.path' must be the path");
+    refused("{\"bindings\":{\"a\":}}", "");
 }
 
 static void config__keeps_what_is_for_plugins_as_text(void **state)
@@ -122,6 +134,81 @@ static void config__an_absent_file_is_an_error(void **state)
     assert_int_equal(config_read_file(&config, path, &err), PN_ENOTFOUND);
 }
 
+static const char *url_of(const char *plugin)
+{
+    return databases_find(&config.databases, plugin).url;
+}
+
+static void databases__are_sqlite_unless_a_url_is_given(void **state)
+{
+    (void)state;
+    assert_null(url_of("orders"));
+    assert_false(databases_any(&config.databases));
+    assert_int_equal(
+        read_text("{\"databases\":{\"orders\":\"postgres://h/o\",\"small\":\"sqlite\"},\n"
+                  "\"database_connections\":3,\"database\":\"postgresql://u@h1:5432,"
+                  "h2/d?target_session_attrs=read-write\"}"),
+        0);
+    assert_string_equal(url_of("orders"), "postgres://h/o");
+    assert_true(databases_find(&config.databases, "orders").own_login);
+    assert_null(url_of("small"));
+    assert_string_equal(url_of("order"),
+                        "postgresql://u@h1:5432,h2/d?target_session_attrs=read-write");
+    assert_false(databases_find(&config.databases, "order").own_login);
+    assert_int_equal(config.databases.connections, 3);
+    assert_true(databases_any(&config.databases));
+    assert_int_equal(read_text("{\"database\":\"sqlite\"}"), 0);
+    assert_null(url_of("others"));
+}
+
+static void databases__a_wrong_one_is_refused_without_its_password(void **state)
+{
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"{\"database\":\"mysql://u:opensesame@h\"}", "'database': "},
+        {"{\"database\":\"opensesame\"}", "'database': "},
+        {"{\"database\":\"postgresql://u:opensesame%\"}", "'database': "},
+        {"{\"database\":\"postgresql://u:opensesame%4x@\"}", "'database': "},
+        {"{\"database\":\"postgresql://u:opensesame%00@\"}", "'database': "},
+        {"{\"database\":\"postgresql://u:opensesame\\u0000@h\"}", "'database': "},
+        {"{\"database\":\"postgresql://u:x@h:port/d?password=opensesame&x=y\"}", "'database': "},
+        {"{\"database\":\"postgresql://u:x@h/d?opensesame=y\"}", "'database': "},
+        {"{\"database\":\"postgresql://[u:opensesame@h\"}", "'database': "},
+        {"{\"database\":1}", "'database' must be \"sqlite\" or a URL"},
+        {"{\"database\":\"sqlite\",\"database\":\"sqlite\"}", "'database' is there twice"},
+        {"{\"databases\":\"postgresql://u:opensesame@h\"}", "'databases' must be an object"},
+        {"{\"databases\":{\"postgresql://u:opensesame@h\":\"a\"}}", "this is none"},
+        {"{\"databases\":{\"a\":[\"opensesame\"]}}", "'databases.a' must be \"sqlite\" or a URL"},
+        {"{\"databases\":{\"a\":\"opensesame\"}}", "'databases.a': "},
+        {"{\"databases\":{\"a\":\"sqlite\",\"a\":\"sqlite\"}}", "'databases.a' is there twice"},
+        {"{\"databases\":{\"a\":\"postgresql://u:opensesame@h\"]}", "line 1, column 48"},
+        {"{\"database_connections\":0}", "'database_connections' must be an integer from 1 to 100"},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        refused(wrong[i][0], wrong[i][1]);
+        if (strstr(err.message, "opensesame"))
+            fail_msg("'%s' was shown", err.message);
+        databases_release(&config.databases);
+    }
+}
+
+static void databases__a_failed_change_keeps_what_was_there(void **state)
+{
+    (void)state;
+    struct databases *d = &config.databases;
+    malloc_fail_from(0, 1);
+    int rc = databases_set(d, "a", TEXT("postgresql://h"), &err);
+    assert_int_equal(malloc_fail_none(), 1);
+    assert_int_equal(rc, PN_ENOMEM);
+    assert_int_equal(d->count, 0);
+    while (d->count < DATABASES_MAX)
+        assert_int_equal(databases_set(d, "a", TEXT("sqlite"), &err), 0);
+    assert_int_equal(databases_set(d, "b", TEXT("postgresql://h"), &err), PN_ELIMIT);
+    assert_int_equal(databases_set(d, NULL, TEXT("postgres://h"), &err), 0);
+    assert_int_equal(databases_set(d, NULL, TEXT("mysql://h"), &err), PN_EINVAL);
+    assert_string_equal(d->url, "postgres://h");
+}
+
 static void config__has_room_for_a_limit_of_directories(void **state)
 {
     (void)state;
@@ -150,9 +237,13 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONFIG_TEST(config__reads_every_setting),
+        CONFIG_TEST(config__has_native_bindings),
         CONFIG_TEST(config__keeps_what_is_for_plugins_as_text),
         CONFIG_TEST(config__refuses_what_it_does_not_understand),
         CONFIG_TEST(config__an_absent_file_is_an_error),
+        CONFIG_TEST(databases__are_sqlite_unless_a_url_is_given),
+        CONFIG_TEST(databases__a_wrong_one_is_refused_without_its_password),
+        CONFIG_TEST(databases__a_failed_change_keeps_what_was_there),
         CONFIG_TEST(config__has_room_for_a_limit_of_directories),
         CONFIG_TEST(complete__fills_in_what_depends_on_the_rest),
     };
