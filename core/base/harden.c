@@ -160,7 +160,8 @@ const char *harden_reason(int value, char out[HARDEN_REASON_SIZE])
     case HARDEN_LEFT_OPEN:
         return "it may hold descriptors that it was started with";
     case HARDEN_CALLS_OUT:
-        return "its plugins may call the origins that their needs name (http.outgoing)";
+        return "its plugins may call the origins that their needs name (http.outgoing), or a native "
+               "binding makes connections";
     case -ENOSYS:
     case -EOPNOTSUPP:
         return "this kernel does not have it, or has it switched off";

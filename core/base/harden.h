@@ -42,7 +42,8 @@ struct harden_plan {
     void (*start_threads)(void *user); /* NULL: there are none */
     void *user;
     bool network; /* it may make connections */
-    bool threads; /* it may start threads of its own; processes never */
+    bool threads; /* it may start threads of its own, to look up names or in a native binding;
+                     processes never */
 };
 
 void harden_process(const struct harden_plan *plan, struct harden_report *out);

@@ -19,6 +19,7 @@
 enum { DB_CURSORS_MAX = 16 };
 
 struct errand;
+struct pinion_call;
 struct grant;
 struct hasher;
 
@@ -54,6 +55,7 @@ struct binding_call {
     int open_cursors;
     struct read read;            /* the slow one it waits for */
     struct errand *errand;       /* the request it waits for; NULL: none */
+    struct pinion_call *native;  /* of a native binding, that it waits for; NULL: none */
     struct errand *stream;       /* whose body it may give as its output; NULL: none */
     struct buffer text, scratch; /* of JSON that is read or written: they outlive what raises */
     unsigned kv_writes;          /* of this call */

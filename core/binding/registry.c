@@ -1,6 +1,7 @@
 #include "binding/binding.h"
 
 #include "binding/errand.h"
+#include "binding/native.h"
 #include "binding/transaction.h"
 
 enum { KEEP_BYTES = 256 * 1024 };
@@ -37,6 +38,7 @@ void bindings_begin(struct binding_call *call, struct binding_scope *scope)
     call->again = false;
     call->open_cursors = 0;
     call->errand = call->stream = NULL;
+    call->native = NULL;
     call->kv_writes = 0;
     memset(call->cursors, 0, sizeof call->cursors);
 }
@@ -120,6 +122,7 @@ static void end_session(struct binding_call *call)
 int bindings_finish(struct binding_call *call, bool commit, struct pn_error *err)
 {
     int rc = 0;
+    native_drop(call);
     for (const struct binding *const *b = bindings; *b; b++) {
         if (!(*b)->finish)
             continue;

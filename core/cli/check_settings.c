@@ -4,6 +4,7 @@
 #include "cli/check.h"
 
 #include "host/config.h"
+#include "host/probe.h"
 
 #include <stdio.h>
 
@@ -33,6 +34,24 @@ static void look_at_config(struct check *c, const struct inspected *one,
                    "'%s': config.%s: %s", c->config, g->definition.name.data, err.message);
 }
 
+static void look_at_bindings(struct check *c, const struct inspected *one,
+                             const struct plugin_settings *settings)
+{
+    struct pn_error err;
+    if (settings_check_bindings(settings, &one->generation->definition, &err) != 0)
+        check_note(c, CHECK_ERROR, "bindings", check_place(c, one, TEXT("init.lua"), 0), "'%s': %s",
+                   c->config, err.message);
+}
+
+/* Whether the host could open what its configuration names. */
+static void try_bindings(struct check *c, const struct native_configs *natives)
+{
+    struct pn_error err;
+    if (probe_natives(natives, &err) != 0)
+        check_note(c, CHECK_ERROR, "bindings", (struct check_place){.line = 0}, "'%s': %s",
+                   c->config, err.message);
+}
+
 int look_at_settings(struct check *c, struct pn_error *err)
 {
     char secrets[FILE_PATH_MAX];
@@ -44,14 +63,20 @@ int look_at_settings(struct check *c, struct pn_error *err)
     else if (rc == 0)
         rc = file_join(secrets, sizeof secrets, c->data ? c->data : config.data, TEXT("secrets"),
                        err);
-    const struct plugin_settings settings = {
-        .secrets = secrets, .strict = true, .config = text_of(config.plugin_config)};
+    const struct plugin_settings settings = {.secrets = secrets,
+                                             .strict = true,
+                                             .natives = &config.natives,
+                                             .config = text_of(config.plugin_config)};
+    if (rc == 0 && c->config)
+        try_bindings(c, &config.natives);
     for (size_t i = 0; rc == 0 && i < c->plugins.count; i++) {
         if (!c->plugins.list[i].generation)
             continue;
         look_at_secrets(c, &c->plugins.list[i], &settings);
-        if (c->config)
-            look_at_config(c, &c->plugins.list[i], &settings);
+        if (!c->config)
+            continue;
+        look_at_bindings(c, &c->plugins.list[i], &settings);
+        look_at_config(c, &c->plugins.list[i], &settings);
     }
     config_release(&config);
     return rc;

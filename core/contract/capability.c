@@ -60,13 +60,24 @@ bool plugin_needs(const struct plugin_definition *plugin, struct text first_word
     return false;
 }
 
-bool plugin_need_secret(struct text need, struct text *name)
+/* "secret stripe_key": the word, and what follows it. */
+static bool is_need_of(struct text need, struct text wanted, struct text *name)
 {
     struct text rest = need, word;
-    if (!text_split(&rest, ' ', &word) || !text_equal(word, TEXT("secret")) || !rest.data)
+    if (!text_split(&rest, ' ', &word) || !text_equal(word, wanted) || !rest.data)
         return false;
     *name = rest;
     return true;
+}
+
+bool plugin_need_secret(struct text need, struct text *name)
+{
+    return is_need_of(need, TEXT("secret"), name);
+}
+
+bool plugin_need_binding(struct text need, struct text *name)
+{
+    return is_need_of(need, TEXT("binding"), name);
 }
 
 const struct capability *plugin_capability(const struct plugin_definition *plugin, struct text name)

@@ -94,6 +94,9 @@ bool plugin_needs(const struct plugin_definition *plugin, struct text first_word
 /* The name in a need "secret stripe_key"; false: it is another need. */
 bool plugin_need_secret(struct text need, struct text *name);
 
+/* The name in a need "binding redis"; false: it is another need. */
+bool plugin_need_binding(struct text need, struct text *name);
+
 /* By name, "place" (the highest version) or "place@1"; NULL: there is none. */
 const struct capability *plugin_capability(const struct plugin_definition *plugin,
                                            struct text name);

@@ -60,6 +60,16 @@ static void write_settings(struct luacats *l)
     buffer_append_char(l->out, '\n');
 }
 
+/* What their functions are is known where they are configured. */
+static void write_bindings(struct luacats *l)
+{
+    for (size_t i = 0; i < l->plugin->need_count; i++) {
+        struct text name;
+        if (plugin_need_binding(l->plugin->needs[i], &name))
+            buffer_printf(l->out, "---@field %.*s table<string, function>\n", TEXT_ARGS(name));
+    }
+}
+
 /* Its ctx, which knows its errors. */
 static void write_ctx(struct luacats *l, const struct capability *c, const char *base)
 {
@@ -84,6 +94,7 @@ static void write_ctx(struct luacats *l, const struct capability *c, const char 
         buffer_printf(l->out, "---@field config %s.Config\n", l->plugin->name.data);
     if (has_secrets(l->plugin))
         buffer_printf(l->out, "---@field secrets %s.Secrets\n", l->plugin->name.data);
+    write_bindings(l);
     if (c->error_count) {
         buffer_printf(l->out, "---@field fail fun(self: %s.Ctx, code: ", base);
         for (size_t i = 0; i < c->error_count; i++)

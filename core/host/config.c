@@ -82,6 +82,7 @@ void config_release(struct host_config *c)
     config_clear_directories(c);
     free(c->plugin_config);
     c->plugin_config = NULL;
+    native_configs_release(&c->natives);
     databases_release(&c->databases);
 }
 
@@ -254,6 +255,20 @@ static bool read_config(struct config_reader *r)
     return r->config->plugin_config || refuse(r, "out of memory");
 }
 
+static bool read_bindings(struct config_reader *r)
+{
+    struct pn_error err;
+    enum json_token token = json_reader_next(&r->json);
+    size_t begun = r->json.offset;
+    if (token != JSON_OBJECT_BEGIN)
+        return refuse(r, "'bindings' must be an object");
+    if (json_reader_skip(&r->json, token) != 0)
+        return false;
+    return native_configs_read(&r->config->natives, json_reader_slice(&r->json, begun), &err) ==
+               0 ||
+           refuse(r, "%.250s", err.message);
+}
+
 static bool read_database(struct config_reader *r, const char *name, const char *plugin)
 {
     struct pn_error err;
@@ -308,6 +323,8 @@ static bool read_member(struct config_reader *r, const char *prefix)
         return read_path(r, name, r->config->secrets);
     if (strcmp(name, "config") == 0)
         return read_config(r);
+    if (strcmp(name, "bindings") == 0)
+        return read_bindings(r);
     if (strcmp(name, "database") == 0)
         return read_database(r, name, NULL);
     if (strcmp(name, "databases") == 0)

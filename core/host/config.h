@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "binding/native_config.h"
 #include "http/limits.h"
 #include "net/address.h"
 #include "plugin/databases.h"
@@ -31,6 +32,7 @@ struct host_config {
     char data[FILE_PATH_MAX];
     char secrets[FILE_PATH_MAX]; /* a directory; "": secrets/ in the data directory */
     char *plugin_config;         /* owned: a JSON object, plugins' names → objects; NULL: none */
+    struct native_configs natives;
     char user[CONFIG_USER_SIZE]; /* whom root becomes; "": nobody else */
     struct address listen, admin;
     bool admin_given;

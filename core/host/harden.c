@@ -1,7 +1,7 @@
 #include "host/harden.h"
 
 #include "json/writer.h"
-#include "release/verify.h"
+#include "release/verifier.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -47,11 +47,13 @@ void harden_worker(const struct host *h, int index, struct threads *threads,
                    struct threads *server_threads)
 {
     struct threads *both[] = {threads, server_threads};
-    bool network = h->config->outgoing || databases_any(&h->config->databases);
     struct slot *slot = &h->slab->worker[index];
     struct host_settings settings;
     struct harden_report report;
     slab_read_settings(h->slab, &settings);
+    const struct native_configs *natives = &h->config->natives;
+    bool network = h->config->outgoing || native_configs_need_network(natives) ||
+                   databases_any(&h->config->databases);
     close_others(h, index);
     harden_process(&(struct harden_plan){.readable = {h->paths.data, h->paths.secrets},
                                          .writable = {h->paths.databases, h->paths.temporary},
@@ -61,7 +63,7 @@ void harden_worker(const struct host *h, int index, struct threads *threads,
                                          .start_threads = start_threads,
                                          .user = both,
                                          .network = network,
-                                         .threads = h->config->outgoing}, /* that look up names */
+                                         .threads = h->config->outgoing || natives->count},
                    &report);
     if (index == 0) /* the others are told the same */
         tell(&report);
@@ -112,6 +114,6 @@ void harden_write(const struct host *h, struct buffer *out)
         write_process(out, name, SLAB_GET(slot->pid), &report);
         buffer_append_char(out, ',');
     }
-    write_process(out, "verify", 0, verify_protection());
+    write_process(out, "verify", 0, verifier_protection());
     buffer_append_char(out, ']');
 }

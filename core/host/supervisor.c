@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "host/blame.h"
+#include "host/probe.h"
 #include "host/process.h"
 #include "host/status.h"
 
@@ -176,8 +177,10 @@ static int place_secrets(struct supervisor *s, struct pn_error *err)
         return pn_error_set(err, PN_ENOTFOUND, "'secrets': '%s' is not a directory", c->secrets);
     if (c->secrets[0] && !realpath(c->secrets, h->paths.secrets))
         return pn_error_errno(err, PN_EIO, "cannot resolve '%s'", c->secrets);
-    h->plugins = (struct plugin_settings){
-        .secrets = h->paths.secrets, .strict = !c->dev, .config = text_of(c->plugin_config)};
+    h->plugins = (struct plugin_settings){.secrets = h->paths.secrets,
+                                          .strict = !c->dev,
+                                          .natives = &c->natives,
+                                          .config = text_of(c->plugin_config)};
     return 0;
 }
 
@@ -191,7 +194,8 @@ static int prepare(struct supervisor *s, const struct host_config *config, struc
         (rc = host_paths_init(&h->paths, config->data, err)) != 0 ||
         (rc = place_admin(s, err)) != 0 || (rc = place_secrets(s, err)) != 0 ||
         (rc = lock_data(s, err)) != 0 || (rc = outlive_the_last(s, err)) != 0 ||
-        (rc = check_active(h, err)) != 0 || (rc = listen_all(h, err)) != 0)
+        (rc = check_active(h, err)) != 0 || (rc = probe_natives(&config->natives, err)) != 0 ||
+        (rc = listen_all(h, err)) != 0)
         return rc;
     h->slab = slab_new(err);
     h->state = h->slab ? shared_new((size_t)s->config.state_kb, err) : NULL;

@@ -7,13 +7,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SETTLE_MS = 1, SETTLE_MS_MAX = 50, ROOTS_MAX = 4096 };
+enum { SETTLE_US = 250, SETTLE_MS = 1, SETTLE_MS_MAX = 50, ROOTS_MAX = 4096 };
 
 static const uint32_t interest = IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE |
                                  IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR |
@@ -257,11 +258,9 @@ static void take_event(struct watch *w, const struct inotify_event *event)
         take_change(w, one, event);
 }
 
-static void on_ready(void *user, unsigned ready)
+static void take_events(struct watch *w)
 {
-    struct watch *w = user;
     _Alignas(struct inotify_event) char bytes[16 * 1024];
-    (void)ready;
     for (;;) {
         ssize_t n = read(w->fd, bytes, sizeof bytes);
         if (n <= 0)
@@ -273,4 +272,27 @@ static void on_ready(void *user, unsigned ready)
             at += sizeof event + event.len;
         }
     }
+}
+
+/*
+ * A save of one file is all there is, nearly always, and somebody waits for it: this is looked into
+ * here, as the loop's timers know whole milliseconds only.
+ */
+static bool is_quiet(const struct watch *w)
+{
+    struct pollfd more = {.fd = w->fd, .events = POLLIN};
+    const struct timespec most = {.tv_nsec = SETTLE_US * 1000};
+    return ppoll(&more, 1, &most, NULL) == 0;
+}
+
+static void on_ready(void *user, unsigned ready)
+{
+    struct watch *w = user;
+    bool first = !w->first_event;
+    (void)ready;
+    take_events(w);
+    if (!first || !w->first_event || !is_quiet(w))
+        return;
+    loop_timer_stop(&w->settle);
+    on_settled(w);
 }

@@ -7,6 +7,7 @@
  */
 #include "base/clock.h"
 #include "binding/hasher.h"
+#include "binding/native.h"
 #include "binding/outgoing.h"
 #include "host/changes.h"
 #include "host/crash.h"
@@ -48,6 +49,7 @@ struct worker {
     struct catalogue *catalogue;
     struct executor executor;
     struct hasher *hasher;
+    struct natives *natives;
     struct reads *reads;
     struct changes changes;
     struct dispatcher dispatcher;
@@ -357,6 +359,9 @@ static int open_parts(struct worker *w, struct pn_error *err)
     w->reads = reads_new(w->threads);
     if (!w->hasher || !w->reads)
         return PN_ENOMEM;
+    rc = natives_open(&w->natives, &h->config->natives, w->loop, w->threads, err);
+    if (rc != 0)
+        return rc;
     open_outgoing(w);
     struct host_settings settings;
     struct catalogue_options options = {.bundles_directory = h->paths.bundles,
@@ -367,6 +372,7 @@ static int open_parts(struct worker *w, struct pn_error *err)
                                         .settings = &h->plugins,
                                         .outgoing = w->outgoing,
                                         .hasher = w->hasher,
+                                        .natives = w->natives,
                                         .databases = &h->config->databases,
                                         .loop = w->loop,
                                         .threads = w->server_threads,
@@ -428,6 +434,7 @@ static void stop(struct worker *w)
     http_server_free(w->http);
     dispatch_release(&w->dispatcher);
     catalogue_free(w->catalogue);
+    natives_free(w->natives);
     relay_release(&w->relay);
     outgoing_free(w->outgoing);
     if (w->server_threads)

@@ -30,6 +30,7 @@ bool codec_is_null(lua_State *L, int index);
 
 /* The metatable that marks a table as a JSON array even when it is empty (pinion.array). */
 void codec_push_array_meta(lua_State *L);
+bool codec_is_array(lua_State *L, int index); /* of a table: it is marked so */
 
 /* The type "any", for values without a contract. */
 extern const struct contract_type codec_any;

@@ -52,7 +52,7 @@ void codec_push_array_meta(lua_State *L)
     lua_rawsetp(L, LUA_REGISTRYINDEX, &array_marker);
 }
 
-static bool is_marked_array(lua_State *L, int index)
+bool codec_is_array(lua_State *L, int index)
 {
     if (!lua_getmetatable(L, index))
         return false;
@@ -355,7 +355,7 @@ static void encode_union(struct encoder *e, const struct contract_type *type,
 
 static void encode_table_as_any(struct encoder *e, const struct contract_path *at)
 {
-    bool array = lua_rawlen(e->L, -1) > 0 || is_marked_array(e->L, -1);
+    bool array = lua_rawlen(e->L, -1) > 0 || codec_is_array(e->L, -1);
     if (array)
         encode_array(e, &codec_any, at);
     else

@@ -118,7 +118,10 @@ static int refuse_field(lua_State *L, const char *name)
     if (strcmp(name, "secrets") == 0)
         return luaL_error(L, "ctx.secrets: no secret is named in the plugin's needs, as in "
                              "needs = { \"secret api_key\" }");
-    return luaL_error(L, "ctx has no '%s'", name);
+    return luaL_error(L,
+                      "ctx has no '%s' (a native binding of that name is declared with \"binding "
+                      "%s\" in the plugin's needs)",
+                      name, name);
 }
 
 /* upvalue: what is bound, by name */

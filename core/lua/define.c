@@ -117,9 +117,19 @@ static int check_secret_need(struct definition_reader *r, struct text need, stru
                              TEXT_ARGS(need));
 }
 
+static int check_binding_need(struct definition_reader *r, struct text need, struct text name)
+{
+    if (plugin_name_is_valid(name))
+        return 0;
+    return definition_refuse(r,
+                             "'needs': a native binding is named as in \"binding redis\": a "
+                             "lower-case letter, then letters, digits and '_', got '%.*s'",
+                             TEXT_ARGS(need));
+}
+
 static int read_need(struct definition_reader *r, struct text *out)
 {
-    static const char *const known[] = {"db", "kv", "state", "http", "secret", NULL};
+    static const char *const known[] = {"db", "kv", "state", "http", "secret", "binding", NULL};
     if (lua_type(r->L, -1) != LUA_TSTRING)
         return definition_refuse(r, "'needs' must be a list of strings");
     struct text need = top_text(r), rest = need, word;
@@ -132,6 +142,8 @@ static int read_need(struct definition_reader *r, struct text *out)
             rc = check_http_need(r, rest);
         else if (text_equal(word, TEXT("secret")))
             rc = check_secret_need(r, need, rest);
+        else if (text_equal(word, TEXT("binding")))
+            rc = check_binding_need(r, need, rest);
         if (rc != 0)
             return rc;
         *out = arena_text(&r->definition->arena, need);

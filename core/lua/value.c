@@ -78,6 +78,11 @@ bool value_is_null(struct value_frame *f, int n)
     return codec_is_null(state(f), slot(n));
 }
 
+const struct value_method *value_method(struct value_frame *f)
+{
+    return lua_touserdata(state(f), lua_upvalueindex(1));
+}
+
 /* "ctx.db:one: ", or nothing inside an iterator's step. */
 static void write_place(struct value_frame *f, char out[PLACE_SIZE])
 {
@@ -169,6 +174,32 @@ bool value_next(struct value_frame *f, int n, bool *again)
         lua_pop(L, 1);
     }
     return false;
+}
+
+enum value_shape value_shape(struct value_frame *f, int n, int64_t *count)
+{
+    enum { PAIRS_BETWEEN = 1024 };
+    lua_State *L = state(f);
+    int64_t items = (int64_t)lua_rawlen(L, slot(n)), names = 0;
+    *count = 0;
+    luaL_checkstack(L, 4, "values");
+    lua_pushnil(L);
+    while (lua_next(L, slot(n))) {
+        lua_pop(L, 1);
+        names += lua_type(L, -1) == LUA_TSTRING;
+        if (++*count % PAIRS_BETWEEN == 0)
+            budget_point(L);
+    }
+    if (*count == 0)
+        return codec_is_array(L, slot(n)) ? VALUE_LIST : VALUE_MAP;
+    return *count == names ? VALUE_MAP : *count == items && !names ? VALUE_LIST : VALUE_MIXED;
+}
+
+enum value_type value_push_item(struct value_frame *f, int n, int64_t index)
+{
+    luaL_checkstack(state(f), 4, "values");
+    lua_rawgeti(state(f), slot(n), index);
+    return value_type(f, value_count(f));
 }
 
 void *value_scratch(struct value_frame *f, size_t size)

@@ -36,6 +36,9 @@ struct value_object {
     void *instance;
 };
 
+/* The method that runs; NULL inside an iterator's step. */
+const struct value_method *value_method(struct value_frame *f);
+
 /* The call that runs now: never NULL inside a method. */
 struct call *value_call(struct value_frame *f);
 
@@ -61,6 +64,14 @@ int64_t value_need_member_integer(struct value_frame *f, int n, const char *name
  * is no more.
  */
 bool value_next(struct value_frame *f, int n, bool *again);
+
+/*
+ * What a table is, and how many items or members it has. VALUE_MIXED: it has keys that are neither
+ * strings nor 1, 2, 3, …, or both. An empty one is a map, unless it is known as an array.
+ */
+enum value_shape { VALUE_LIST, VALUE_MAP, VALUE_MIXED };
+enum value_shape value_shape(struct value_frame *f, int n, int64_t *count);
+enum value_type value_push_item(struct value_frame *f, int n, int64_t index); /* from 1 */
 
 /* The member of table `n` (0: the object a method was called on), as argument `value_count + 1`. */
 enum value_type value_push_member(struct value_frame *f, int n, const char *name);

@@ -97,6 +97,11 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
+void *loop_base(struct loop *loop)
+{
+    return loop->base;
+}
+
 int64_t loop_now(struct loop *loop)
 {
     if (loop->now == 0)

@@ -98,6 +98,12 @@ int loop_timer_start(struct loop_timer *t, struct loop *loop, int64_t ms, bool r
                      loop_callback fn, void *user); /* PN_ENOMEM, PN_EIO */
 void loop_timer_stop(struct loop_timer *t);
 
+/*
+ * libevent's struct event_base, for what watches descriptors with libevent itself. Such events do
+ * not keep loop_run going.
+ */
+void *loop_base(struct loop *loop);
+
 static inline bool loop_timer_is_started(const struct loop_timer *t)
 {
     return t->loop != NULL;

@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "binding/native.h"
 #include "binding/outgoing.h"
 #include "binding/waits.h"
 #include "plugin/databases.h"
@@ -255,6 +256,8 @@ static int load(struct catalogue *c, struct plugin *p, const struct generation_s
         rc = generation_equip(g, settings_of(c), err);
     if (rc == 0)
         rc = grant(c, g, err);
+    if (rc == 0)
+        rc = natives_bind(c->options.natives, &g->definition, g->vm, err);
     g->scope.hasher = c->options.hasher;
     g->scope.reads = c->options.reads;
     if (rc == 0)

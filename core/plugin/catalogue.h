@@ -53,12 +53,13 @@ enum catalogue_judgement { CATALOGUE_GOOD, CATALOGUE_NO_CALLS, CATALOGUE_NO_LOAD
 
 struct catalogue_options {
     const char *bundles_directory, *databases_directory; /* borrowed */
-    struct shared *state;  /* of all workers, borrowed; NULL: one of its own, when needed */
-    struct hasher *hasher; /* borrowed; NULL: none */
+    struct shared *state;    /* of all workers, borrowed; NULL: one of its own, when needed */
+    struct hasher *hasher;   /* borrowed; NULL: none */
+    struct natives *natives; /* borrowed; NULL: none */
+    struct reads *reads;     /* borrowed; NULL: slow reads stay on the loop's thread */
     const struct databases *databases; /* borrowed; NULL: all are SQLite's */
     struct loop *loop;                 /* of this worker, and threads that may wait for servers */
     struct threads *threads;
-    struct reads *reads; /* borrowed; NULL: slow reads stay on the loop's thread */
     const struct plugin_settings *settings; /* borrowed; NULL: none */
     int process, process_count;             /* this worker, of how many: decides whose home it is */
     struct outgoing *outgoing; /* for plugins that need "http"; NULL: such are refused */

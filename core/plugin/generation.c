@@ -147,7 +147,10 @@ int generation_equip(struct generation *g, const struct plugin_settings *setting
             return pn_error_wrap(err, "%s", d->name.data);
     }
     struct text config;
-    int rc = settings_config(settings, d->name, &config, err);
+    int rc = settings_check_bindings(settings, d, err);
+    if (rc != 0)
+        return rc;
+    rc = settings_config(settings, d->name, &config, err);
     if (rc == 0)
         rc = vm_bind_config(g->vm, d->config, config, err);
     return rc != 0 ? pn_error_wrap(err, "%s: the host's configuration of the plugin", d->name.data)

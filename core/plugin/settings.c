@@ -2,6 +2,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "binding/native_config.h"
+#include "contract/capability.h"
 #include "json/reader.h"
 
 #include <errno.h>
@@ -156,4 +158,20 @@ int settings_config(const struct plugin_settings *s, struct text plugin, struct 
     int rc = json_reader_error(&r, err);
     buffer_release(&scratch);
     return rc;
+}
+
+int settings_check_bindings(const struct plugin_settings *s, const struct plugin_definition *plugin,
+                            struct pn_error *err)
+{
+    for (size_t i = 0; i < plugin->need_count; i++) {
+        struct text name;
+        if (!plugin_need_binding(plugin->needs[i], &name) ||
+            (s->natives && native_configs_have(s->natives, name)))
+            continue;
+        return pn_error_set(err, PN_EINVAL,
+                            "'%s' needs \"binding %s\", and this host has no such binding "
+                            "('bindings' in its configuration)",
+                            plugin->name.data, name.data);
+    }
+    return 0;
 }

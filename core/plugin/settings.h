@@ -10,6 +10,8 @@
 
 #include "base/buffer.h"
 
+struct native_configs;
+
 enum { SECRET_MAX = 64 * 1024 };
 
 /* Borrowed by whoever is given it, as long as that lives. */
@@ -17,7 +19,8 @@ struct plugin_settings {
     const char *secrets; /* a directory; "": none */
     bool strict;         /* production: a secret that other users can read is refused */
     bool placeholders;   /* secrets are looked for and not read: for who only loads */
-    struct text config;  /* a JSON object: plugins' names → objects; len 0: none */
+    const struct native_configs *natives; /* that the host has; NULL: none */
+    struct text config; /* a JSON object: plugins' names → objects; len 0: none */
 };
 
 /*
@@ -27,6 +30,11 @@ struct plugin_settings {
  */
 int secret_read(const struct plugin_settings *s, struct text name, struct buffer *value,
                 struct pn_error *err);
+
+/* PN_EINVAL: the definition names a native binding that the host does not have. */
+struct plugin_definition;
+int settings_check_bindings(const struct plugin_settings *s, const struct plugin_definition *plugin,
+                            struct pn_error *err);
 
 /* The object of that plugin, "{}" where there is none. PN_ENOMEM. */
 int settings_config(const struct plugin_settings *s, struct text plugin, struct text *out,

@@ -11,7 +11,7 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-enum { STEP_TIMEOUT_MS = 15000 };
+enum { STEP_TIMEOUT_MS = 15000, RENEW_MS = 250 };
 
 struct deployment {
     STAILQ_ENTRY(deployment) next;
@@ -29,6 +29,7 @@ struct deployer {
     struct active active;
     struct verifier verifier;
     struct loop_timer timer; /* bounds what workers are asked */
+    struct loop_timer renew; /* who stands by to verify has to know something new */
     struct deployment_queue queue;
 
     /* the one that is under way */
@@ -43,6 +44,7 @@ struct deployer {
 };
 
 static void start_posted(void *user);
+static void stand_by(struct deployer *d);
 
 const char *deploy_step_name(enum deploy_step step)
 {
@@ -75,8 +77,9 @@ void deployer_free(struct deployer *d)
 {
     if (!d)
         return;
-    verify_stop(&d->verifier);
+    verifier_stop(&d->verifier);
     loop_timer_stop(&d->timer);
+    loop_timer_stop(&d->renew);
     loop_unpost(d->loop, start_posted, d);
     free(d->current);
     while (!STAILQ_EMPTY(&d->queue)) {
@@ -156,9 +159,10 @@ static void end_current(struct deployer *d, int code, const char *message)
     }
     d->options.done(d->options.user, &report);
     free(one);
-    if (STAILQ_EMPTY(&d->queue))
+    if (STAILQ_EMPTY(&d->queue)) {
         d->options.idle(d->options.user);
-    else
+        stand_by(d);
+    } else
         loop_post(d->loop, start_posted, d);
 }
 
@@ -233,6 +237,11 @@ static void keep_previous(struct deployer *d, const struct active_entry *before)
            sizeof next->previous_version);
 }
 
+static int write_active(const struct deployer *d, struct pn_error *err)
+{
+    return active_write(&d->active, d->options.active_path, d->options.durable, err);
+}
+
 static void begin_publish(struct deployer *d)
 {
     struct pn_error err;
@@ -247,7 +256,7 @@ static void begin_publish(struct deployer *d)
     keep_previous(d, &before);
     *entry = d->next;
     d->replaced = before;
-    if (active_write(&d->active, d->options.active_path, d->options.durable, &err) != 0) {
+    if (d->options.durable && write_active(d, &err) != 0) {
         *entry = before;
         d->active.count = count;  /* an entry that was added for this one is no release */
         d->step = DEPLOY_PREPARE; /* so that what was prepared is discarded */
@@ -255,6 +264,9 @@ static void begin_publish(struct deployer *d)
         return;
     }
     ask_all(d, d->next.retired ? FLEET_RETIRE : FLEET_PUBLISH);
+    /* In `dev` while the workers are at it: what comes after a crash is the directories anyway. */
+    if (!d->options.durable && write_active(d, &err) != 0)
+        LOG(LOG_ERROR, "cannot write what is published", LOG_STRING("error", err.message));
 }
 
 static void begin_prepare(struct deployer *d)
@@ -393,11 +405,9 @@ static const char *base_name(const char *directory)
     return slash && slash[1] ? slash + 1 : directory;
 }
 
-static int start_verify(struct deployer *d, struct pn_error *err)
+static struct verify_job verify_job(struct deployer *d)
 {
-    struct verify_job job = {
-        .archive = buffer_text(&d->archive),
-        .directory_name = base_name(d->current->directory),
+    return (struct verify_job){
         .databases_directory = d->options.databases_directory,
         .temporary_directory = d->options.temporary_directory,
         .bundles_directory = d->options.bundles_directory,
@@ -408,8 +418,35 @@ static int start_verify(struct deployer *d, struct pn_error *err)
         .applied_migrations = applied_migrations,
         .user = d,
     };
+}
+
+/* In `dev`, where somebody waits for each change. */
+static void stand_by(struct deployer *d)
+{
+    struct verify_job job = verify_job(d);
+    job.likely = serving(d, text_of(d->next.spec.plugin));
+    if (!d->options.durable && !deployer_busy(d))
+        verifier_stand_by(&d->verifier, &job);
+}
+
+static void on_renew(void *user)
+{
+    stand_by(user);
+}
+
+void deployer_usage_changed(struct deployer *d)
+{
+    if (!d->options.durable && !loop_timer_is_started(&d->renew))
+        loop_timer_start(&d->renew, d->loop, RENEW_MS, false, on_renew, d);
+}
+
+static int start_verify(struct deployer *d, struct pn_error *err)
+{
+    struct verify_job job = verify_job(d);
+    job.archive = buffer_text(&d->archive);
+    job.directory_name = base_name(d->current->directory);
     begin_step(d, DEPLOY_VERIFY);
-    return verify_start(&d->verifier, d->loop, &job, on_verified, d, err);
+    return verifier_start(&d->verifier, d->loop, &job, on_verified, d, err);
 }
 
 static void stage(struct deployer *d)

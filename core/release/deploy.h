@@ -14,7 +14,7 @@
 #define PINION_RELEASE_DEPLOY_H
 
 #include "release/active.h"
-#include "release/verify.h"
+#include "release/verifier.h"
 
 enum { FLEET_WORKERS_MAX = 64 };
 
@@ -95,6 +95,9 @@ int deployer_retire(struct deployer *d, const char *plugin, struct pn_error *err
 void deployer_reply(struct deployer *d, int worker, uint32_t ticket, int code, struct text message);
 void deployer_joined(struct deployer *d, int worker);
 void deployer_lost(struct deployer *d, int worker);
+
+/* What options.usage tells is newer now. */
+void deployer_usage_changed(struct deployer *d);
 
 const struct active *deployer_active(const struct deployer *d);
 bool deployer_busy(const struct deployer *d);

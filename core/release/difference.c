@@ -22,6 +22,15 @@ static int compare(struct difference *out, const struct usage *usage,
     return rc;
 }
 
+int difference_between(struct difference *out, const struct usage *usage,
+                       const struct generation *old, const struct plugin_definition *new,
+                       struct pn_error *err)
+{
+    *out = (struct difference){.unknown = false};
+    snprintf(out->since, sizeof out->since, "%s", old->label);
+    return compare(out, usage, &old->definition, new, err);
+}
+
 int difference_find(struct difference *out, const char *bundles_directory,
                     const struct usage *usage, const struct generation_spec *old,
                     const struct plugin_definition *new, struct pn_error *err)
@@ -38,8 +47,7 @@ int difference_find(struct difference *out, const char *bundles_directory,
         text_repair(out->text, strlen(out->text));
         return 0;
     }
-    snprintf(out->since, sizeof out->since, "%s", g->label);
-    rc = compare(out, usage, &g->definition, new, err);
+    rc = difference_between(out, usage, g, new, err);
     generation_unref(g);
     return rc;
 }

@@ -29,6 +29,11 @@ int difference_find(struct difference *out, const char *bundles_directory,
                     const struct usage *usage, const struct generation_spec *old,
                     const struct plugin_definition *new, struct pn_error *err);
 
+/* The same, with the old one loaded. */
+int difference_between(struct difference *out, const struct usage *usage,
+                       const struct generation *old, const struct plugin_definition *new,
+                       struct pn_error *err);
+
 /* Why such a release is refused, and what to do about it. */
 void difference_refuse(const struct difference *d, char out[PN_ERROR_MESSAGE_MAX]);
 

@@ -3,34 +3,16 @@
 #include "base/clock.h"
 #include "base/file.h"
 
-#include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
-    VERIFY_WALL_MS = 10000,
-    VERIFY_CPU_SECONDS = 5,
     /* Before the limits of the process, which could not say which migration it was. */
     MIGRATE_MS_MAX = VERIFY_WALL_MS - 1000,
     MIGRATE_CPU_SECONDS = VERIFY_CPU_SECONDS - 1,
-    REAP_MS = 50,
-    RESULT_FD = STDERR_FILENO + 1,
     LOAD_CPU_MS_MAX = 500, /* every worker stands still for as long */
-    DESCRIPTORS = 256,
 };
-
-/* A plugin may have 4 GiB; the account of its VM comes first, this is for what no account sees. */
-static const size_t address_space = (size_t)5 << 30;
-
-static struct harden_report last_protection;
 
 static void hash_migrations(const struct migration *list, size_t count, char hash[BUNDLE_HASH_SIZE])
 {
@@ -62,6 +44,13 @@ static void remove_scratch(const char *path)
         snprintf(name, sizeof name, "%s%s", path, endings[i]);
         unlink(name);
     }
+}
+
+void verify_remove_scratch(const char *temporary_directory, pid_t process)
+{
+    char path[FILE_PATH_MAX];
+    if (scratch_path(path, temporary_directory, process, NULL) == 0)
+        remove_scratch(path); /* else the process could not make one either */
 }
 
 static int64_t migrating_until; /* CPU time of this thread */
@@ -171,14 +160,22 @@ static int check_migrations(const struct verify_job *job, const struct generatio
     return verify_migrations(&trial, g, out->migrations, err);
 }
 
+static bool is_same(const struct generation *g, const struct generation_spec *spec)
+{
+    return g->spec.number == spec->number && strcmp(g->spec.hash, spec->hash) == 0;
+}
+
 static int compare(const struct verify_job *job, const struct generation *g,
                    struct verify_result *out, struct pn_error *err)
 {
     const struct generation_spec *old =
         job->bundles_directory ? job->serving(job->user, g->definition.name) : NULL;
-    return old ? difference_find(&out->difference, job->bundles_directory, job->usage, old,
-                                 &g->definition, err)
-               : 0;
+    if (!old)
+        return 0;
+    if (job->loaded && is_same(job->loaded, old))
+        return difference_between(&out->difference, job->usage, job->loaded, &g->definition, err);
+    return difference_find(&out->difference, job->bundles_directory, job->usage, old,
+                           &g->definition, err);
 }
 
 static int verify(const struct verify_job *job, struct verify_result *out, struct pn_error *err)
@@ -211,6 +208,14 @@ static int verify(const struct verify_job *job, struct verify_result *out, struc
     return rc;
 }
 
+void verify_load_likely(struct verify_job *job)
+{
+    struct pn_error err;
+    if (job->likely && job->bundles_directory &&
+        generation_open(&job->loaded, job->likely, job->bundles_directory, &err) != 0)
+        job->loaded = NULL;
+}
+
 void verify_bundle(const struct verify_job *job, struct verify_result *out)
 {
     struct pn_error err = {.code = 0};
@@ -218,159 +223,4 @@ void verify_bundle(const struct verify_job *job, struct verify_result *out)
     out->code = verify(job, out, &err);
     if (out->code != 0)
         snprintf(out->message, sizeof out->message, "%s", err.message);
-}
-
-/* It reads a database through SQLite, whose readers write beside it too. */
-static void harden_child(const struct verify_job *job, struct harden_report *out)
-{
-    const struct rlimit cpu = {VERIFY_CPU_SECONDS, VERIFY_CPU_SECONDS};
-    const struct harden_plan plan = {
-        .readable = {job->bundles_directory},
-        .writable = {job->databases_directory, job->temporary_directory},
-        .temporary = job->temporary_directory,
-        .descriptors = DESCRIPTORS,
-        .address_space = address_space,
-        .sole_descriptors = true,
-    };
-    setrlimit(RLIMIT_CPU, &cpu);
-    harden_process(&plan, out);
-}
-
-/* Never returns. The parent's loop, sockets and databases are not touched. */
-static _Noreturn void child_main(const struct verify_job *job, int out)
-{
-    sigset_t none;
-    /*
-     * Whoever waits for the end of one of the parent's connections must not wait for this process.
-     */
-    if (out != RESULT_FD && dup2(out, RESULT_FD) == RESULT_FD)
-        out = RESULT_FD;
-    close_range(RESULT_FD + 1, ~0U, 0);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    signal(SIGTERM, SIG_DFL);
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    struct harden_report protection;
-    struct verify_result result;
-    harden_child(job, &protection);
-    verify_bundle(job, &result);
-    result.protection = protection;
-    static_assert(sizeof result <= PIPE_BUF, "it is written at once, or not at all");
-    ssize_t written = write(out, &result, sizeof result);
-    _exit(written == (ssize_t)sizeof result ? 0 : 1);
-}
-
-/* A process takes a while to go after its last word; whoever waits for the result need not. */
-static void reap_ended(struct verifier *v, int options)
-{
-    int status;
-    pid_t pid;
-    if (!v->ended)
-        return;
-    while ((pid = waitpid(v->ended, &status, options)) < 0 && errno == EINTR)
-        continue;
-    if (pid != 0)
-        v->ended = 0;
-}
-
-static void let_go(struct verifier *v)
-{
-    v->ended = v->child;
-    v->child = 0;
-    remove_scratch(v->scratch);
-    loop_watch_stop(&v->watch);
-    loop_timer_stop(&v->timer);
-    close(v->pipe);
-}
-
-static void on_reap(void *user)
-{
-    reap_ended(user, WNOHANG);
-}
-
-static void finish(struct verifier *v, const char *problem)
-{
-    let_go(v);
-    loop_timer_start(&v->timer, v->loop, REAP_MS, false, on_reap, v);
-    if (problem) {
-        v->result = (struct verify_result){.code = PN_ELIMIT};
-        snprintf(v->result.message, sizeof v->result.message, "%s", problem);
-    }
-    v->done(v->user, &v->result);
-}
-
-static void on_timeout(void *user)
-{
-    struct verifier *v = user;
-    kill(v->child, SIGKILL);
-    finish(v, "loading took longer than 10 seconds and was stopped");
-}
-
-static void on_readable(void *user, unsigned ready)
-{
-    struct verifier *v = user;
-    (void)ready;
-    ssize_t n = read(v->pipe, (char *)&v->result + v->received, sizeof v->result - v->received);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN))
-        return;
-    if (n > 0) {
-        v->received += (size_t)n;
-        if (v->received < sizeof v->result)
-            return;
-    }
-    bool whole = v->received == sizeof v->result;
-    if (whole)
-        last_protection = v->result.protection;
-    finish(v, whole ? NULL : "loading used up its CPU time or memory, or crashed, and was stopped");
-}
-
-int verify_start(struct verifier *v, struct loop *loop, const struct verify_job *job,
-                 verify_callback done, void *user, struct pn_error *err)
-{
-    int ends[2];
-    if (v->child)
-        return pn_error_set(err, PN_EBUSY, "a verification is running");
-    loop_timer_stop(&v->timer);
-    reap_ended(v, 0);
-    if (pipe2(ends, O_CLOEXEC) != 0)
-        return pn_error_errno(err, PN_EIO, "cannot make a pipe");
-    pid_t child = fork();
-    if (child == 0) {
-        close(ends[0]);
-        child_main(job, ends[1]);
-    }
-    close(ends[1]);
-    if (child < 0) {
-        close(ends[0]);
-        return pn_error_errno(err, PN_EIO, "cannot start a process to verify in");
-    }
-    v->loop = loop;
-    v->child = child;
-    v->pipe = ends[0];
-    v->received = 0;
-    v->done = done;
-    v->user = user;
-    if (scratch_path(v->scratch, job->temporary_directory, child, NULL) != 0)
-        v->scratch[0] = 0; /* then the child could not make one either */
-    if (loop_watch_start(&v->watch, loop, v->pipe, LOOP_READ, on_readable, v) == 0 &&
-        loop_timer_start(&v->timer, loop, VERIFY_WALL_MS, false, on_timeout, v) == 0)
-        return 0;
-    verify_stop(v);
-    return pn_error_set(err, PN_EIO, "cannot watch the process that verifies");
-}
-
-void verify_stop(struct verifier *v)
-{
-    loop_timer_stop(&v->timer);
-    reap_ended(v, 0);
-    if (!v->child)
-        return;
-    kill(v->child, SIGKILL);
-    let_go(v);
-    reap_ended(v, 0);
-}
-
-const struct harden_report *verify_protection(void)
-{
-    return &last_protection;
 }

@@ -1,22 +1,21 @@
 /*
- * Verify: proves in a child process that a bundle can be loaded and its migrations applied, and
- * compares its contracts with those that serve, before any worker sees it.
+ * Verify: proves that a bundle can be loaded and its migrations applied, and compares its contracts
+ * with those that serve, before any worker sees it.
  *
- * The child runs the plugin's own code under limits (CPU time, the VM's memory, wall time) and is
- * killed when it does not come back; nothing it does reaches the host. One child at a time per
- * verifier; the callback runs on the loop.
+ * Runs the plugin's own code, so a host does it in a child process (release/verifier.h).
  */
 #ifndef PINION_RELEASE_VERIFY_H
 #define PINION_RELEASE_VERIFY_H
 
 #include "base/file.h"
 #include "base/harden.h"
-#include "net/loop.h"
 #include "plugin/databases.h"
 #include "release/difference.h"
 #include "store/schema.h"
 
 #include <sys/types.h>
+
+enum { VERIFY_WALL_MS = 10000, VERIFY_CPU_SECONDS = 5 };
 
 struct verify_result {
     int code; /* 0: good */
@@ -42,31 +41,10 @@ struct verify_job {
     const struct generation_spec *(*serving)(void *user, struct text plugin);
     const struct databases *databases; /* which of them are servers'; NULL: none */
     void *user;
+    /* For who stands by (release/verifier.h): the release that the next one most likely replaces. */
+    const struct generation_spec *likely;
+    struct generation *loaded; /* it, by verify_load_likely; NULL: not loaded */
 };
-
-typedef void (*verify_callback)(void *user, const struct verify_result *result);
-
-struct verifier {
-    struct loop *loop;
-    struct loop_watch watch;
-    struct loop_timer timer;
-    pid_t child; /* 0: idle */
-    pid_t ended; /* the one before, perhaps not reaped yet; 0: none */
-    int pipe;
-    size_t received;
-    char scratch[FILE_PATH_MAX]; /* the child's copy of the database, removed when it has ended */
-    struct verify_result result;
-    verify_callback done;
-    void *user;
-};
-
-/* PN_EBUSY, PN_EIO (no fork). What `job` points to is needed during the call only. */
-int verify_start(struct verifier *v, struct loop *loop, const struct verify_job *job,
-                 verify_callback done, void *user, struct pn_error *err);
-void verify_stop(struct verifier *v); /* kills the child; no callback */
-
-/* What protected the last child of this process that came to an end by itself. */
-const struct harden_report *verify_protection(void);
 
 /* What tables that are there by now lose or refuse after it; `first` is the first of the migrations
  * that were tried, from 0. */
@@ -92,7 +70,12 @@ struct migration_trial {
 int verify_migrations(const struct migration_trial *trial, const struct generation *g,
                       char hash[BUNDLE_HASH_SIZE], struct pn_error *err);
 
-/* The child's work, also for whoever wants it in this process. */
+/* So that verify_bundle need not; a failure is left to that. It is not freed: its process ends. */
+void verify_load_likely(struct verify_job *job);
+
 void verify_bundle(const struct verify_job *job, struct verify_result *out);
+
+/* What a process with this id, which has ended, left of its copy of a database. */
+void verify_remove_scratch(const char *temporary_directory, pid_t process);
 
 #endif

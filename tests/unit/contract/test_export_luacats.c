@@ -98,13 +98,13 @@ static void ctx__has_what_the_host_gives(void **state)
     (void)state;
     export_of("local pinion = require 'pinion' local t = pinion.types\n"
               "local p = pinion.plugin { name = 'test', version = '1.0.0', layer = 'record', "
-              "needs = { 'secret api_key', 'secret other' }, "
+              "needs = { 'secret api_key', 'secret other', 'binding redis' }, "
               "config = { from = t.integer { default = 1 }, to = t.optional(t.integer) } }\n"
               "p:query 'q' { " RUNS "return p\n");
     has("---@class test.Config\n---@field from integer\n---@field to? integer\n");
     has("---@class test.Secrets\n---@field api_key string\n---@field other string\n");
     has("---@class test.q.Ctx: pinion.Ctx\n---@field config test.Config\n"
-        "---@field secrets test.Secrets\n");
+        "---@field secrets test.Secrets\n---@field redis table<string, function>\n");
 }
 
 static void ctx__has_http_in_actions_that_need_it(void **state)

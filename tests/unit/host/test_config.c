@@ -47,6 +47,16 @@ static void refused(const char *text, const char *why)
     assert_non_null(strstr(err.message, "line "));
 }
 
+static void config__has_native_bindings(void **state)
+{
+    (void)state;
+    assert_int_equal(read_text("{\"bindings\":{\"redis\":{\"path\":\"/r.so\"}},\"workers\":1}"), 0);
+    assert_true(native_configs_have(&config.natives, TEXT("redis")));
+    refused("{\"bindings\":1}", "'bindings' must be an object");
+    refused("{\"bindings\":{\"redis\":{}}}", "'bindings.redis.path' must be the path");
+    refused("{\"bindings\":{\"a\":}}", "");
+}
+
 static void config__keeps_what_is_for_plugins_as_text(void **state)
 {
     (void)state;
@@ -227,6 +237,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CONFIG_TEST(config__reads_every_setting),
+        CONFIG_TEST(config__has_native_bindings),
         CONFIG_TEST(config__keeps_what_is_for_plugins_as_text),
         CONFIG_TEST(config__refuses_what_it_does_not_understand),
         CONFIG_TEST(config__an_absent_file_is_an_error),

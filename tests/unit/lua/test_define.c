@@ -139,6 +139,10 @@ static void needs__are_bindings_of_this_host(void **state)
     refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', "
                  "needs = { 'http https://a https://b' }"),
             "'https://a https://b': a port is a number");
+    refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = { 'binding' }"),
+            "'needs': a native binding is named as in \"binding redis\"");
+    refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = { 'binding a b' }"),
+            "then letters, digits and '_', got 'binding a b'");
     refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = 'db'"),
             "'needs' must be a list");
     refused(HEAD("name = 'a', version = '1.0.0', layer = 'record', needs = { 1 }"),

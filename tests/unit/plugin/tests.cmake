@@ -11,5 +11,8 @@ pinion_unit_test(plugin/test_query_cache.c LIBRARIES pinion_plugin failing_mallo
 pinion_unit_test(plugin/test_cached_query.c LIBRARIES pinion_plugin)
 pinion_unit_test(plugin/test_hold.c LIBRARIES pinion_plugin PkgConfig::SQLITE)
 pinion_unit_test(plugin/test_http_action.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 300)
+pinion_unit_test(plugin/test_native_calls.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 120)
+target_compile_definitions(unit_plugin_test_native_calls PRIVATE PINION_ECHO="$<TARGET_FILE:binding_echo>")
+add_dependencies(unit_plugin_test_native_calls binding_echo)
 pinion_unit_test(plugin/test_stream.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 300)
 pinion_unit_test(plugin/test_slow_reads.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 180)

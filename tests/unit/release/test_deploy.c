@@ -26,7 +26,7 @@ static struct {
     struct difference difference;
 } report;
 static const char *owner;
-static bool refuses_breaking;
+static bool production;
 
 static void on_ask(void *user, int worker, enum fleet_verb verb, const struct generation_spec *spec,
                    uint32_t ticket)
@@ -74,7 +74,8 @@ static void new_deployer(void)
                                        .bundles_directory = home.bundles,
                                        .databases_directory = home.databases,
                                        .temporary_directory = home.directory,
-                                       .refuses_breaking = refuses_breaking,
+                                       .durable = production,
+                                       .refuses_breaking = production,
                                        .fleet = {NULL, 2, on_ask},
                                        .done = on_done,
                                        .idle = on_idle,
@@ -93,7 +94,7 @@ static int set_up(void **state)
     file_make_directory(run, NULL);
     asked_count = done_count = idle_count = wanted = 0;
     owner = NULL;
-    refuses_breaking = false;
+    production = false;
     loop = loop_new(NULL);
     new_deployer();
     return 0;
@@ -314,6 +315,9 @@ static void deploy__that_cannot_write_active_leaves_no_entry(void **state)
 {
     (void)state;
     char run[128];
+    deployer_free(deployer);
+    production = true;
+    new_deployer();
     snprintf(run, sizeof run, "%s/run", home.directory);
     file_remove_tree(run, NULL);
     put_plugin("alpha", "1.0.0", "", PING);
@@ -329,6 +333,25 @@ static void deploy__that_cannot_write_active_leaves_no_entry(void **state)
     deployer_free(deployer);
     new_deployer(); /* reads active.json again */
     assert_int_equal(deployer_active(deployer)->count, 1);
+}
+
+/* What comes after a crash is what the directories hold. */
+static void deploy__in_dev_is_live_before_it_is_written(void **state)
+{
+    (void)state;
+    char run[128];
+    snprintf(run, sizeof run, "%s/run", home.directory);
+    file_remove_tree(run, NULL);
+    put_plugin("alpha", "1.0.0", "", PING);
+    deploy_all();
+    assert_int_equal(report.code, 0);
+    assert_int_equal(deployer_active(deployer)->count, 1);
+    file_make_directory(run, NULL);
+    put_plugin("alpha", "1.0.1", "", PING);
+    deploy_all();
+    deployer_free(deployer);
+    new_deployer();
+    assert_string_equal(deployer_active(deployer)->entries[0].version, "1.0.1");
 }
 
 static void deploy__of_a_break_is_told(void **state)
@@ -348,7 +371,7 @@ static void deploy__of_a_break_is_refused_in_production(void **state)
 {
     (void)state;
     deployer_free(deployer);
-    refuses_breaking = true;
+    production = true;
     new_deployer();
     put_plugin("alpha", "1.0.0", "", PING);
     deploy_all();
@@ -453,6 +476,7 @@ int main(void)
         DEPLOY_TEST(deploy__waits_for_a_worker_that_was_lost),
         DEPLOY_TEST(deploy__published_is_published_even_if_a_worker_cannot),
         DEPLOY_TEST(deploy__that_cannot_write_active_leaves_no_entry),
+        DEPLOY_TEST(deploy__in_dev_is_live_before_it_is_written),
         DEPLOY_TEST(deploy__of_a_break_is_told),
         DEPLOY_TEST(deploy__of_a_break_is_refused_in_production),
         DEPLOY_TEST(retire__takes_a_plugin_out_and_keeps_its_numbers),

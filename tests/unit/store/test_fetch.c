@@ -329,8 +329,8 @@ static void thread__ends_with_every_limit(void **state)
 static void failure__in_the_thread_is_told(void **state)
 {
     (void)state;
-    struct statement *st =
-        prepare(ROWS("300000") "select abs(-9223372036854775807 - (i > 299999)) from n", 0, 1);
+    struct statement *st = prepare(
+        ROWS("300000") "select abs(-9223372036854775807 - (i > 299999)) from n", 0, INT64_MAX);
     int rc, batches = 0;
     while ((rc = next(st, &batches)) == STORE_ROW)
         continue;

@@ -28,7 +28,8 @@ bench:query "scan" {
     input = { digits = t.string { max_length = 8 } },
     output = { count = t.integer },
     run = function(ctx, input)
-        return ctx.db:one("select count(*) as count from row where name like '%' || $1 || '%'", input.digits)
+        return ctx.db:one(
+            "select count(*) as count from row where name like '%' || $1 || '%'", input.digits)
     end,
 }
 

@@ -1,6 +1,6 @@
 #include "../plugin/plugin_fixture.h"
 
-#include "release/verify.h"
+#include "release/verifier.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,6 +12,7 @@ static struct verifier verifier;
 static struct verify_result result;
 static struct buffer archive;
 static int calls;
+static bool stands_by; /* a child does, before each start */
 static const char *applied;
 static struct generation_spec serving_spec; /* hash "": nothing serves */
 
@@ -21,14 +22,22 @@ static int set_up(void **state)
     buffer_init(&archive);
     verifier = (struct verifier){.child = 0};
     calls = 0;
+    stands_by = false;
     applied = NULL;
     serving_spec.hash[0] = 0;
     return set_up_home(state);
 }
 
+static int set_up_standing_by(void **state)
+{
+    int rc = set_up(state);
+    stands_by = true;
+    return rc;
+}
+
 static int tear_down(void **state)
 {
-    verify_stop(&verifier);
+    verifier_stop(&verifier);
     loop_free(loop);
     buffer_release(&archive);
     assert_true(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD);
@@ -70,12 +79,23 @@ static void on_done(void *user, const struct verify_result *r)
     loop_stop(loop);
 }
 
+static void start(void)
+{
+    struct verify_job one = job();
+    if (stands_by) {
+        verifier_stand_by(&verifier, &one);
+        assert_true(verifier.spare.child > 0);
+    }
+    assert_int_equal(verifier_start(&verifier, loop, &one, on_done, NULL, &home.err), 0);
+    assert_int_equal(verifier.spare.child, 0);
+}
+
 /* In a child; the temporary directory must be as it was. */
 static int verify(void)
 {
+    start();
     struct verify_job one = job();
-    assert_int_equal(verify_start(&verifier, loop, &one, on_done, NULL, &home.err), 0);
-    assert_int_equal(verify_start(&verifier, loop, &one, on_done, NULL, &home.err), PN_EBUSY);
+    assert_int_equal(verifier_start(&verifier, loop, &one, on_done, NULL, &home.err), PN_EBUSY);
     assert_int_equal(loop_run(loop, &home.err), 0);
     assert_int_equal(verifier.child, 0);
     return result.code;
@@ -214,11 +234,10 @@ static void verify__that_is_stopped_calls_nobody_and_leaves_nothing(void **state
         "migrations/0001_a.sql",
         "create table a(x integer) strict;\n"
         "insert into a with recursive n(i) as (select 1 union all select i + 1 from n where i < 100000000) select i from n;");
-    struct verify_job one = job();
-    assert_int_equal(verify_start(&verifier, loop, &one, on_done, NULL, &home.err), 0);
+    start();
     usleep(100 * 1000);
-    verify_stop(&verifier);
-    verify_stop(&verifier);
+    verifier_stop(&verifier);
+    verifier_stop(&verifier);
     assert_int_equal(calls, 0);
     expect_nothing_left();
 }
@@ -227,14 +246,55 @@ static void verify__a_child_that_dies_is_told(void **state)
 {
     (void)state;
     put_file("init.lua", "while true do end");
-    struct verify_job one = job();
-    assert_int_equal(verify_start(&verifier, loop, &one, on_done, NULL, &home.err), 0);
+    start();
     kill(verifier.child, SIGKILL);
     assert_int_equal(loop_run(loop, &home.err), 0);
     assert_int_equal(result.code, PN_ELIMIT);
     expect_in(result.message, "or crashed, and was stopped");
 }
 
+static void stand_by__is_renewed_and_ends_with_the_verifier(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "", PING);
+    struct verify_job one = job();
+    verifier_stand_by(&verifier, &one);
+    pid_t first = verifier.spare.child;
+    verifier_stand_by(&verifier, &one);
+    assert_int_not_equal(verifier.spare.child, first);
+    assert_true(kill(first, 0) != 0 && errno == ESRCH);
+    verifier_stop(&verifier);
+    assert_int_equal(verifier.spare.child, 0);
+}
+
+static void stand_by__that_is_dead_is_done_without(void **state)
+{
+    (void)state;
+    siginfo_t info;
+    put_plugin("alpha", "1.0.0", "", PING);
+    struct verify_job one = job();
+    verifier_stand_by(&verifier, &one);
+    kill(verifier.spare.child, SIGKILL);
+    assert_int_equal(waitid(P_PID, (id_t)verifier.spare.child, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(verify(), 0);
+    assert_string_equal(result.plugin, "alpha");
+}
+
+static void stand_by__knows_what_served_when_it_began(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "", PING);
+    serving_spec = store_source("alpha", 1);
+    struct verify_job one = job();
+    one.likely = &serving_spec;
+    verifier_stand_by(&verifier, &one);
+    put_plugin("alpha", "1.0.1", "", "p:query 'pong' { run = function() end }");
+    assert_int_equal(verify(), 0);
+    assert_string_equal(result.difference.since, "alpha@1.0.0#1");
+    assert_int_equal(result.difference.breaking, 1);
+}
+
+#define STANDING_BY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up_standing_by, tear_down)
 #define VERIFY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -251,6 +311,20 @@ int main(void)
         VERIFY_TEST(verify__stops_what_is_too_hungry),
         VERIFY_TEST(verify__that_is_stopped_calls_nobody_and_leaves_nothing),
         VERIFY_TEST(verify__a_child_that_dies_is_told),
+        STANDING_BY_TEST(verify__tells_name_and_version),
+        STANDING_BY_TEST(verify__tells_what_is_wrong_with_file_and_line),
+        STANDING_BY_TEST(verify__tries_migrations_on_a_copy),
+        STANDING_BY_TEST(verify__compares_with_what_serves),
+        STANDING_BY_TEST(verify__compares_with_nothing_where_nothing_serves),
+        STANDING_BY_TEST(verify__many_changes_are_counted),
+        STANDING_BY_TEST(verify__does_not_try_what_is_applied),
+        STANDING_BY_TEST(verify__migrations_need_a_database),
+        STANDING_BY_TEST(verify__stops_what_is_too_hungry),
+        STANDING_BY_TEST(verify__that_is_stopped_calls_nobody_and_leaves_nothing),
+        STANDING_BY_TEST(verify__a_child_that_dies_is_told),
+        VERIFY_TEST(stand_by__is_renewed_and_ends_with_the_verifier),
+        VERIFY_TEST(stand_by__that_is_dead_is_done_without),
+        VERIFY_TEST(stand_by__knows_what_served_when_it_began),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
