@@ -139,16 +139,44 @@ static bool begins_with(struct text word, const char *prefix)
     return word.len >= length && strncasecmp(word.data, prefix, length) == 0;
 }
 
+/*
+ * Whoever runs SQL out of a text hides names from this lexer; an update of pg_settings is a
+ * set_config.
+ */
+static bool is_forbidden(struct text word)
+{
+    static const char *const beginnings[] = {"set_config",
+                                             "pg_settings",
+                                             "pg_advisory_",
+                                             "pg_try_advisory_",
+                                             "lo_",
+                                             "pg_terminate_",
+                                             "pg_cancel_",
+                                             "dblink",
+                                             "query_to_xml",
+                                             "cursor_to_xml",
+                                             "table_to_xml",
+                                             "schema_to_xml",
+                                             "database_to_xml",
+                                             "ts_stat",
+                                             "ts_rewrite",
+                                             NULL};
+    for (const char *const *beginning = beginnings; *beginning; beginning++)
+        if (begins_with(word, *beginning))
+            return true;
+    return false;
+}
+
 static int check_name(struct text sql, size_t at, const struct token *t, struct pn_error *err)
 {
-    static const char *const forbidden[] = {"set_config", "dblink", "dblink_exec", NULL};
     if (t->kind != TOKEN_WORD && t->kind != TOKEN_QUOTED)
         return 0;
     if (begins_with(t->text, "pinion_"))
         return pn_error_set(err, PN_EDENIED, "names that begin with 'pinion_' are the host's");
-    if (is_one_of(t->text, forbidden) || begins_with(t->text, "pg_advisory_") ||
-        begins_with(t->text, "pg_try_advisory_") || begins_with(t->text, "lo_"))
-        return pn_error_set(err, PN_EDENIED, "'%.*s' would outlast the transaction",
+    if (is_forbidden(t->text))
+        return pn_error_set(err, PN_EDENIED,
+                            "'%.*s' is not for plugins: it would outlast the transaction, disturb "
+                            "others, or run SQL out of a text",
                             TEXT_ARGS(t->text));
     if (t->kind == TOKEN_WORD && text_equal_nocase(t->text, TEXT("u")) && is_at(sql, at, "&"))
         return pn_error_set(err, PN_EDENIED, "U&\"…\" is not for plugins: write the name itself");

@@ -30,6 +30,13 @@ static void on_ready(void *user, unsigned ready)
     l->paused = true;
 }
 
+static void on_notice(void *user, const PGresult *result)
+{
+    struct link *l = user;
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    l->warned = l->warned || !state || strncmp(state, "00", 2) != 0;
+}
+
 struct link *link_new(struct remote *r, PGconn *conn)
 {
     struct link *l = calloc(1, sizeof *l);
@@ -38,6 +45,7 @@ struct link *link_new(struct remote *r, PGconn *conn)
     l->remote = r;
     l->conn = conn;
     map_init(&l->plans);
+    PQsetNoticeReceiver(conn, on_notice, l);
     if (PQsetnonblocking(conn, 1) == 0 && PQenterPipelineMode(conn) == 1 &&
         (!r->loop ||
          loop_watch_start(&l->watch, r->loop, PQsocket(conn), LOOP_READ, on_ready, l) == 0))

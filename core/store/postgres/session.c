@@ -153,20 +153,22 @@ static int commit_failed(struct session *s, const PGresult *result, struct pn_er
     return status;
 }
 
+/* With a warning it is kept by this server, not by the standby it had to wait for. */
 static int commit(struct session *s, struct pn_error *err)
 {
     int64_t now = clock_monotonic(), until = now + COMMIT_MS_MAX * NS_PER_MS;
     PGresult *result = NULL;
+    s->link->warned = false;
     int status = link_send(s->link, "commit", err);
     if (status == 0)
         status = link_finish(s->link, until, &result, err);
     if (status == 0 &&
         (PQresultStatus(result) != PGRES_COMMAND_OK || strcmp(PQcmdStatus(result), "COMMIT") != 0))
         status = commit_failed(s, result, err);
-    else if (status)
-        status = pn_error_set(err, PN_EIO,
-                              "the connection was lost while the command was committed: it is not "
-                              "known whether it was kept");
+    else if (status || s->link->warned)
+        status = pn_error_set(
+            err, PN_EIO, "%s while the command was committed: it is not known whether it was kept",
+            status ? "the connection was lost" : "the server gave a warning");
     PQclear(result);
     return status;
 }
@@ -180,8 +182,12 @@ int session_commit(struct session *s, struct pn_error *err)
     int status = commit(s, err);
     if (status == 0)
         s->remote->version++;
+    /*
+     * The server goes on with the commit: cancelled, it would no longer wait for a standby, and keep
+     * what a fail-over loses.
+     */
     if (status == PN_EIO)
-        s->link->spoilt = true;
+        s->link->broken = true;
     drop_link(s);
     return status;
 }
