@@ -209,6 +209,25 @@ def test_a_host_starts_and_serves_others_while_the_server_is_away(folder, server
     assert host.call("bank.count").status in (404, 503)
 
 
+@pytest.mark.limit(60)
+def test_a_commit_that_no_standby_has_is_not_acknowledged(start, server, postgres_server):
+    """Somebody makes the server give up waiting for the standby: the commit is there, and not safe."""
+    host = start(workers=1)
+    standby = postgres_server.keep(server.standby(postgres_server.folder / "second"))
+    host.ok("bank.add", {"key": "before"})
+    standby.pause()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(host.call, "bank.add", {"key": "k"})
+            server.wait_activity("wait_event = 'SyncRep'")
+            server.sql("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
+            told = answer.result()
+    finally:
+        standby.resume()
+    assert (told.status, told.json()["code"]) == (503, "retry")
+    assert host.ok("bank.keys").keys() == {"before", "k"}
+
+
 # ---- a server that does not answer
 
 

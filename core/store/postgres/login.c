@@ -18,27 +18,31 @@ bool remote_is_url(struct text url)
            text_starts_with(url, TEXT("postgres://"));
 }
 
-/* libpq's message is told only where it quotes nothing of the URL but a setting's name. */
-static void refuse_url(char *message, struct pn_error *err)
+/*
+ * libpq's message is told only where it quotes nothing of the URL but a setting's name. One behind a
+ * '?' is none when an '@' follows: it is a part of a password then.
+ */
+static bool names_a_setting(const char *message, const char *url)
 {
-    bool is_setting = message && strstr(message, "parameter:");
-    if (!message)
-        pn_error_set(err, PN_ENOMEM, "out of memory");
-    else if (is_setting)
-        pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: %.*s", (int)strcspn(message, "\n"),
-                     message);
-    else
-        pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL such as postgresql://user@host/name");
-    PQfreemem(message);
+    const char *settings = strchr(url, '?');
+    return strstr(message, "parameter:") && settings && !strchr(settings, '@');
 }
 
 static PQconninfoOption *parse(const char *url, struct pn_error *err)
 {
     char *message = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &message);
-    if (!options)
-        refuse_url(message, err);
-    return options;
+    if (options)
+        return options;
+    if (!message)
+        pn_error_set(err, PN_ENOMEM, "out of memory");
+    else if (names_a_setting(message, url))
+        pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: %.*s", (int)strcspn(message, "\n"),
+                     message);
+    else
+        pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL such as postgresql://user@host/name");
+    PQfreemem(message);
+    return NULL;
 }
 
 /* What the host decides itself. */
@@ -67,6 +71,8 @@ int remote_check_url(struct text url, struct pn_error *err)
                                     : pn_error_set(err, PN_EINVAL,
                                                    "a database is \"sqlite\" or a URL such as "
                                                    "postgresql://user@host/name");
+    if (status == 0 && strlen(copy) != url.len)
+        status = pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: it has U+0000");
     PQconninfoOption *options = status == 0 ? parse(copy, err) : NULL;
     if (status == 0 && !options)
         status = PN_EINVAL;
@@ -74,7 +80,8 @@ int remote_check_url(struct text url, struct pn_error *err)
         if (o->val && is_own(o->keyword))
             status = pn_error_set(err, PN_EINVAL, "'%s' is the host's own to choose", o->keyword);
         else if (o->val && strcmp(o->keyword, "port") == 0 && !are_ports(o->val))
-            status = pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: '%s' is no port", o->val);
+            status = pn_error_set(
+                err, PN_EINVAL, "not a PostgreSQL URL: what stands at its port's place is no port");
     PQconninfoFree(options);
     free(copy);
     return status;
