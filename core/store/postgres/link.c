@@ -30,11 +30,13 @@ static void on_ready(void *user, unsigned ready)
     l->paused = true;
 }
 
+/* Nobody reads what plugins' SQL causes; during a commit there is one that matters (session.c). */
 static void on_notice(void *user, const PGresult *result)
 {
-    struct link *l = user;
-    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    l->warned = l->warned || !state || strncmp(state, "00", 2) != 0;
+    struct link *l = user; /* NULL: it was abandoned */
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (l && severity && strcmp(severity, "WARNING") == 0)
+        l->warned = true;
 }
 
 struct link *link_new(struct remote *r, PGconn *conn)
@@ -107,6 +109,7 @@ void link_abandon(struct link *l)
     }
     f->job = (struct thread_job){.run = cancel, .done = gone};
     f->conn = l->conn;
+    PQsetNoticeReceiver(l->conn, on_notice, NULL);
     forget(l);
     threads_give(threads, &f->job);
 }

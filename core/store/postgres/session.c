@@ -153,7 +153,19 @@ static int commit_failed(struct session *s, const PGresult *result, struct pn_er
     return status;
 }
 
-/* With a warning it is kept by this server, not by the standby it had to wait for. */
+/*
+ * A server that replicates warns when it stops waiting for its standby: committed, but perhaps lost
+ * with this server.
+ */
+static int check_warnings(const struct session *s, struct pn_error *err)
+{
+    if (!s->link->warned)
+        return 0;
+    return pn_error_set(err, PN_EIO,
+                        "the server committed the command and gave up waiting for its standby: it "
+                        "is not known whether it is kept");
+}
+
 static int commit(struct session *s, struct pn_error *err)
 {
     int64_t now = clock_monotonic(), until = now + COMMIT_MS_MAX * NS_PER_MS;
@@ -165,10 +177,12 @@ static int commit(struct session *s, struct pn_error *err)
     if (status == 0 &&
         (PQresultStatus(result) != PGRES_COMMAND_OK || strcmp(PQcmdStatus(result), "COMMIT") != 0))
         status = commit_failed(s, result, err);
-    else if (status || s->link->warned)
-        status = pn_error_set(
-            err, PN_EIO, "%s while the command was committed: it is not known whether it was kept",
-            status ? "the connection was lost" : "the server gave a warning");
+    else if (status == 0)
+        status = check_warnings(s, err);
+    else
+        status = pn_error_set(err, PN_EIO,
+                              "the connection was lost while the command was committed: it is not "
+                              "known whether it was kept");
     PQclear(result);
     return status;
 }
@@ -182,10 +196,7 @@ int session_commit(struct session *s, struct pn_error *err)
     int status = commit(s, err);
     if (status == 0)
         s->remote->version++;
-    /*
-     * The server goes on with the commit: cancelled, it would no longer wait for a standby, and keep
-     * what a fail-over loses.
-     */
+    /* Not cancelled: a server that waits for its standby would take that for "commit without it". */
     if (status == PN_EIO)
         s->link->broken = true;
     drop_link(s);
