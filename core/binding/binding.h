@@ -47,7 +47,7 @@ struct binding_call {
     bool has_read;             /* from the store's snapshot */
     struct snapshot *snapshot; /* pinned since the call was first suspended */
     struct session *session;   /* of a remote store, once used; NULL: none */
-    int64_t deadline;          /* of the call, monotonic ns; 0: none */
+    int64_t deadline;          /* of the call, monotonic ns, 0: none; its owner's to set */
     bool again;                /* it failed, kept nothing, and may be run anew */
     struct statement
         *cursors[DB_CURSORS_MAX]; /* of db:each, open until exhausted or the call ends */
@@ -87,7 +87,7 @@ size_t bindings_grant(const struct plugin_definition *plugin, struct binding_sco
 bool bindings_need_store(const struct plugin_definition *plugin);
 
 /* Before a call runs; its struct call points to it. */
-void bindings_begin(struct binding_call *call, struct binding_scope *scope, int64_t deadline);
+void bindings_begin(struct binding_call *call, struct binding_scope *scope);
 
 /* A command begins its part of the group's transaction, unless it has. As group_begin. */
 int bindings_open(struct binding_call *call, struct pn_error *err);

@@ -27,10 +27,9 @@ size_t bindings_grant(const struct plugin_definition *plugin, struct binding_sco
     return count;
 }
 
-void bindings_begin(struct binding_call *call, struct binding_scope *scope, int64_t deadline)
+void bindings_begin(struct binding_call *call, struct binding_scope *scope)
 {
     call->scope = scope;
-    call->deadline = deadline;
     call->transaction = call->grouped = false;
     call->failure.code = 0;
     call->has_read = false;

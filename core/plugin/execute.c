@@ -300,7 +300,8 @@ static bool goes_again(struct running *r, unsigned attempt)
 static bool attempt(struct running *r)
 {
     struct generation *g = r->generation;
-    bindings_begin(&r->bindings, &g->scope, r->call.deadline);
+    bindings_begin(&r->bindings, &g->scope);
+    r->bindings.deadline = r->call.deadline;
     if (is_answered(r))
         return false;
     begin_reading(r);

@@ -54,11 +54,6 @@ int store_open_remote(struct store **out, const struct remote_options *options,
                       struct pn_error *err);
 bool store_is_remote(const struct store *s);
 
-struct migration;
-/* Applies what is pending in a transaction that is undone. As migrations_apply. */
-int remote_migrations_try(struct store *s, const struct migration *list, size_t n,
-                          struct pn_error *err);
-
 enum session_kind {
     SESSION_COMMAND, /* one serialisable transaction */
     SESSION_QUERY,   /* one read-only snapshot */

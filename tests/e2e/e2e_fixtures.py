@@ -112,13 +112,6 @@ def shipped(engine):
 # ---- PostgreSQL
 
 
-def passable_folder():
-    """A temporary folder in which another user's process finds its own."""
-    path = temporary_folder()
-    path.chmod(0o711)
-    return path
-
-
 class Servers:
     """postgres_server(…) gives a running Server of its own; `keep` is told of others, to end them."""
 
@@ -144,7 +137,7 @@ def postgres_template():
     """A cluster that was never started. No test against a server is left out where CI is set."""
     if not e2e_postgres.binaries():
         (pytest.fail if os.environ.get("CI") else pytest.skip)("there is no PostgreSQL server: scripts/packages test")
-    place = passable_folder()
+    place = e2e_postgres.passable_folder()
     try:
         yield e2e_postgres.Server(place / "t").create()
     finally:
@@ -153,7 +146,7 @@ def postgres_template():
 
 @pytest.fixture
 def postgres_server(postgres_template):
-    place = passable_folder()
+    place = e2e_postgres.passable_folder()
     servers = Servers(place, postgres_template)
     try:
         yield servers
@@ -166,13 +159,8 @@ def postgres_server(postgres_template):
 def postgres(postgres_template):
     """One server for all tests that do not disturb it; each makes databases of its own. These are many, and
     nothing of them is to outlive the server: it waits for no disk."""
-    place = passable_folder()
-    server = e2e_postgres.Server(place / "s", ["fsync=off"]).create(postgres_template)
-    try:
-        yield server.start()
-    finally:
-        server.discard()
-        shutil.rmtree(place, ignore_errors=True)
+    with e2e_postgres.temporary_server(postgres_template, ["fsync=off"]) as server:
+        yield server
 
 
 class Engine:

@@ -14,6 +14,7 @@ import time
 import e2e_host
 import e2e_load
 import e2e_plugins
+import e2e_postgres
 import pytest
 from e2e_http import request_bytes
 
@@ -42,7 +43,7 @@ def ledger(release=1):
 @pytest.fixture
 def plugins(folder):
     directory = folder / "plugins" / "ledger"
-    e2e_host.write(directory / "migrations" / "0001_rows.sql", SCHEMA)
+    e2e_postgres.migration(directory, "0001_rows", SCHEMA)
     e2e_host.write(directory / "init.lua", ledger())
     return folder / "plugins"
 
@@ -85,6 +86,7 @@ class Writer:
         assert rows.keys() == self.kept.keys()
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("workers", [1, 2])
 def test_commands_of_many_connections_are_kept_or_refused_each_by_itself(plugins, start_host, workers):
     host = start_host(plugins, mode="serve", workers=workers)
@@ -96,6 +98,7 @@ def test_commands_of_many_connections_are_kept_or_refused_each_by_itself(plugins
     writer.must_hold(host.ok("ledger.keys"))
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("workers", [1, 2])
 def test_whoever_has_an_answer_reads_what_it_wrote(plugins, start_host, workers):
     """Under load, so that groups are large; over connections to the home and to another worker."""
@@ -125,6 +128,7 @@ def test_whoever_has_an_answer_reads_what_it_wrote(plugins, start_host, workers)
     assert load.failures == []
 
 
+@pytest.mark.both_engines
 def test_swaps_and_migrations_under_load_lose_no_command(plugins, start_host):
     host = start_host(plugins, mode="dev", workers=2)
     writer = Writer()
@@ -132,7 +136,7 @@ def test_swaps_and_migrations_under_load_lose_no_command(plugins, start_host):
         for release in range(2, 12):
             if release % 3 == 0:
                 e2e_host.write(plugins / "ledger" / "migrations" / f"{release // 3 + 1:04}_more.sql",
-                    f"create table more{release} (x); create index i{release} on rows(body, key);")
+                    f"create table more{release} (x integer); create index i{release} on rows(body, key);")
             host.save(plugins / "ledger" / "init.lua", ledger(release), f"ledger@1.0.{release}#")
             load.wait_for(100)
     assert load.failures == []
@@ -140,6 +144,7 @@ def test_swaps_and_migrations_under_load_lose_no_command(plugins, start_host):
     writer.must_hold(host.ok("ledger.keys"))
 
 
+@pytest.mark.both_engines
 def test_a_host_that_is_stopped_answers_what_it_has_and_keeps_it(plugins, start_host):
     host = start_host(plugins, mode="serve", workers=2)
     for round_ in range(3):

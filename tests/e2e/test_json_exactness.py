@@ -29,12 +29,14 @@ plugin:query "get" { http = "GET /kept/{v}", input = { v = t.integer }, output =
 
 
 @pytest.fixture(scope="module")
-def host(tmp_path_factory):
+def host(tmp_path_factory, engine):
     folder = tmp_path_factory.mktemp("json")
     e2e_host.write(folder / "plugins" / "echo" / "init.lua", ECHO)
     e2e_host.write(folder / "plugins" / "echo" / "migrations" / "0001_kept.sql",
                    "create table kept (v integer not null) strict;")
-    host = e2e_host.Host(folder, folder / "plugins", mode="serve")
+    e2e_host.write(folder / "plugins" / "echo" / "migrations" / "0001_kept.postgresql.sql",
+                   "create table kept (v bigint not null);")
+    host = e2e_host.Host(folder, folder / "plugins", mode="serve", config=engine.config(folder))
     try:
         yield host.start()
         host.stop()
@@ -56,6 +58,7 @@ def test_integers_of_64_bits_are_exact_both_ways(host, value):
     assert host.call("echo.any", '{"v":%d}' % value).body == str(value).encode()
 
 
+@pytest.mark.both_engines
 @pytest.mark.parametrize("value", INTEGERS)
 def test_integers_are_exact_through_the_database_and_the_path(host, value):
     assert host.ok("echo.keep", {"v": value}) == {"v": value}

@@ -9,6 +9,8 @@ import e2e_plugins
 import pytest
 from e2e_http import request_bytes
 
+pytestmark = pytest.mark.both_engines
+
 BODY = """
 plugin:command "put" { input = { key = t.string, value = t.any, fail = t.optional(t.boolean) },
     errors = { no = 409 }, output = t.any, run = function(ctx, input)
@@ -154,7 +156,7 @@ def test_each_plugin_has_its_own(start_host, plugins):
 def test_a_database_that_is_there_gets_its_pairs(start_host, plugins):
     """A plugin that comes to need kv; and one whose database another version of the host made."""
     init = plugins / "shop" / "init.lua"
-    e2e_host.write(plugins / "shop" / "migrations" / "0001_t.sql", "create table t(a);")
+    e2e_host.write(plugins / "shop" / "migrations" / "0001_t.sql", "create table t(a integer);")
     e2e_host.write(init, e2e_plugins.constant(1).replace('"innovation"', '"innovation", needs = { "db" }'))
     host = start_host(plugins)
     host.save(init, source("1.0.2", needs=("db", "kv", "state")), "shop@1.0.2#")

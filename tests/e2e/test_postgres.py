@@ -3,10 +3,12 @@ beyond its plugin."""
 
 import concurrent.futures
 import os
+import shutil
 import signal
 import threading
 import time
 
+import e2e_fixtures
 import e2e_host
 import e2e_plugins
 import e2e_postgres
@@ -29,6 +31,10 @@ plugin:command "write" { input = { sql = t.string, args = t.optional(t.array(t.a
     run = function(ctx, i) return { changes = ctx.db:run(i.sql, table.unpack(i.args or {})) } end }
 plugin:action "look" { input = { sql = t.string }, output = t.any,
     run = function(ctx, i) return { ctx.db:value(i.sql), ctx.db:value(i.sql) } end }
+plugin:action "careful" { output = t.any, run = function(ctx)
+    local good = pcall(function() ctx.db:value("select nothing") end)
+    local also = pcall(function() ctx.db:value("select 1 / 0") end)
+    return { good, also, ctx.db:value("select 3") } end }
 plugin:command "remember" { input = { key = t.string }, output = t.any,
     run = function(ctx, i) return { n = ctx.kv:incr(i.key), all = ctx.kv:scan("") } end }
 plugin:command "caught" { output = t.any, run = function(ctx)
@@ -49,9 +55,17 @@ SCHEMA = "create table accounts (id bigint primary key, balance bigint not null 
 
 @pytest.fixture(scope="module")
 def cluster():
-    made = e2e_postgres.Postgres().make().start()
+    folder = e2e_fixtures.temporary_folder()
+    made = e2e_postgres.Server(folder).create().start()
+    made.database("shop")
     yield made
     made.discard()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def ask(server, text):
+    """The rows of SQL that somebody runs who may do all, as lists of texts."""
+    return [line.split("|") for line in server.sql(text, "shop").splitlines()]
 
 
 @pytest.fixture
@@ -59,8 +73,8 @@ def server(cluster):
     """The module's server, running, with nothing of earlier tests in it."""
     if not cluster.process:
         cluster.start()
-    for (schema,) in cluster.sql("select nspname from pg_namespace where nspname in ('bank', 'other')"):
-        cluster.sql(f"drop schema {schema} cascade")
+    for (schema,) in ask(cluster, "select nspname from pg_namespace where nspname in ('bank', 'other')"):
+        ask(cluster, f"drop schema {schema} cascade")
     yield cluster
 
 
@@ -75,7 +89,7 @@ def source(folder, body=BANK, name="bank", schema=SCHEMA, limits=None):
 def bank(folder, start_host, server):
     def start(workers=2, limits=None, **config):
         directory = source(folder, limits=limits)
-        return start_host(directory, mode="dev", workers=workers, config={"database": server.url(), **config})
+        return start_host(directory, mode="dev", workers=workers, config={"database": server.url("shop"), **config})
     return start
 
 
@@ -98,13 +112,13 @@ def test_values_come_as_lua_s(bank):
 def test_an_sql_error_that_was_caught_commits_nothing(bank, server):
     host = bank()
     assert call(host, "caught").status == 500
-    assert server.sql("select count(*) from bank.accounts") == [["0"]]
+    assert ask(server, "select count(*) from bank.accounts") == [["0"]]
 
 
 def test_rows_go_on_while_other_statements_run(bank, server):
     host = bank()
     assert call(host, "loop").json() == {"seen": 450}
-    assert server.sql("select count(*) from bank.accounts") == [["4"]]
+    assert ask(server, "select count(*) from bank.accounts") == [["4"]]
 
 
 def test_pairs_are_kept_with_the_command(bank):
@@ -119,6 +133,10 @@ def test_an_action_reads_without_a_transaction(bank):
     first, second = call(host, "look", sql="select pg_backend_pid()::text || clock_timestamp()::text").json()
     assert first != second
     assert call(host, "look", sql="delete from accounts returning 1").status == 500
+
+
+def test_an_action_goes_on_after_an_sql_error(bank):
+    assert call(bank(), "careful").json() == [False, False, 3]
 
 
 def test_no_update_is_lost(bank):
@@ -164,15 +182,15 @@ HOSTILE = [
 
 def test_sql_stays_in_its_plugin_s_schema(folder, start_host, server):
     directories = [source(folder), source(folder, name="other", schema="create table secrets (word text); insert into secrets values ('s')")]
-    host = start_host(directories, mode="dev", config={"database": server.url()})
+    host = start_host(directories, mode="dev", config={"database": server.url("shop")})
     assert call(host, "add", id=1, balance=5).status == 200
-    before = server.sql("select count(*) from bank.pinion_migrations")
+    before = ask(server, "select count(*) from bank.pinion_migrations")
     for sql in HOSTILE:
         for kind in "read", "write":
             answer = call(host, kind, sql=sql)
             assert answer.status == 500, (sql, kind, answer.body)
     assert call(host, "sum").json() == 5
-    assert server.sql("select count(*) from bank.pinion_migrations") == before
+    assert ask(server, "select count(*) from bank.pinion_migrations") == before
     assert call(host, "read", sql="select current_schemas(false)::text s, session_user::text u").json() == [{"s": "{bank}", "u": "pinion_bank"}]
     assert call(host, "read", sql="insert into accounts values (2, 2)").status == 500
 
@@ -188,7 +206,7 @@ def test_a_statement_ends_with_its_limit(bank, server):
     begun = time.monotonic()
     answer = call(host, "read", sql="select pg_sleep(30)")
     assert answer.status == 504 and time.monotonic() - begun < 3 * e2e_host.SLOW, answer.body
-    e2e_host.wait_until("the server to be told", lambda: server.sql(
+    e2e_host.wait_until("the server to be told", lambda: ask(server, 
         "select count(*) from pg_stat_activity where query like '%pg_sleep(30)%' and state = 'active' and pid <> pg_backend_pid()") == [["0"]])
     assert call(host, "sum").json() == 0
 
@@ -207,13 +225,13 @@ def test_a_killed_connection_is_replaced(bank, server, where):
             + ("" if where == "idle" else " and query like '%pg_sleep(0.5)%'"))
     assert call(host, "add", id=1, balance=5).status == 200
     if where == "idle":
-        assert server.sql(kill) != [["0"]]
+        assert ask(server, kill) != [["0"]]
         assert call(host, "sum").json() == 5
         return
     sql = "select pg_sleep(0.5)::text a" if where == "read" else "update accounts set balance = balance + 1 where pg_sleep(0.5) is not null"
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         running = pool.submit(call, host, where, sql=sql)
-        e2e_host.wait_until("the statement", lambda: server.sql(kill) != [["0"]])
+        e2e_host.wait_until("the statement", lambda: ask(server, kill) != [["0"]])
         assert running.result().status == 200  # done anew
     assert call(host, "sum").json() == (5 if where == "read" else 6)
 
@@ -236,23 +254,23 @@ def test_a_server_that_goes_and_comes_loses_nothing(bank, server):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         for i in range(4):
             pool.submit(work, 10 ** 6 * (i + 1))
-        for how in (signal.SIGINT, signal.SIGQUIT):
+        for leave in (server.stop, server.kill):
             time.sleep(0.7)
-            server.stop(how)
+            leave()
             time.sleep(0.3)
             server.start()
         count = len(done)
         e2e_host.wait_until("commands to go on", lambda: len(done) > count + 20)
         stop.set()
     assert not failures
-    kept = {int(row[0]) for row in server.sql("select id from bank.accounts")}
+    kept = {int(row[0]) for row in ask(server, "select id from bank.accounts")}
     assert set(done) <= kept and len(done) > 40
 
 
 def test_a_server_that_stands_still_is_answered_for(bank, server):
     host = bank(limits={"wall_ms": 800, "db_ms": 500})
     assert call(host, "sum").json() == 0
-    children = [int(row[0]) for row in server.sql("select pid from pg_stat_activity where usename = 'pinion_bank'")]
+    children = [int(row[0]) for row in ask(server, "select pid from pg_stat_activity where usename = 'pinion_bank'")]
     for pid in children:
         os.kill(pid, signal.SIGSTOP)
     begun = time.monotonic()
@@ -281,20 +299,20 @@ def test_two_hosts_share_a_database(folder, start_host, server):
     hosts = []
     for name in "a", "b":
         directory = source(folder / name)
-        hosts.append(start_host(directory, mode="dev", config={"database": server.url()}, into="host-" + name))
+        hosts.append(start_host(directory, mode="dev", config={"database": server.url("shop")}, into="host-" + name))
     assert call(hosts[0], "add", id=1, balance=1).status == 200
     assert call(hosts[1], "sum").json() == 1
-    assert server.sql("select count(*) from bank.pinion_migrations") == [["1"]]
+    assert ask(server, "select count(*) from bank.pinion_migrations") == [["1"]]
 
 
 def test_a_migration_that_fails_leaves_all_as_it_was(folder, start_host, server):
     directory = source(folder)
-    host = start_host(directory, mode="dev", config={"database": server.url()})
+    host = start_host(directory, mode="dev", config={"database": server.url("shop")})
     mark = host.log_mark()
     e2e_host.write(directory / "migrations" / "0002_more.sql", "create table more (id int);\n\nselect nothing from nowhere;")
     line = host.wait_log(mark, level="error")
     assert "0002_more.sql, line 3" in line["error"], line
-    assert server.sql("select count(*) from pg_tables where tablename = 'more'") == [["0"]]
+    assert ask(server, "select count(*) from pg_tables where tablename = 'more'") == [["0"]]
     assert call(host, "sum").json() == 0
     mark = host.log_mark()
     e2e_host.write(directory / "migrations" / "0002_more.sql", "create table more (id int); commit;")
@@ -303,7 +321,7 @@ def test_a_migration_that_fails_leaves_all_as_it_was(folder, start_host, server)
     e2e_host.write(directory / "migrations" / "0002_more.sql", "select no syntax here")
     e2e_host.write(directory / "migrations" / "0002_more.postgresql.sql", "create table more (id int);")
     host.wait_log(mark, msg="live")
-    assert server.sql("select name from bank.pinion_migrations order by 1") == [["0001_first.sql"], ["0002_more.postgresql.sql"]]
+    assert ask(server, "select name from bank.pinion_migrations order by 1") == [["0001_first.sql"], ["0002_more.postgresql.sql"]]
     mark = host.log_mark()
     e2e_host.write(directory / "migrations" / "0001_first.sql", SCHEMA + " -- edited")
     assert "was edited after it had been applied" in host.wait_log(mark, level="error")["error"]

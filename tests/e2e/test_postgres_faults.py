@@ -209,6 +209,25 @@ def test_a_host_starts_and_serves_others_while_the_server_is_away(folder, server
     assert host.call("bank.count").status in (404, 503)
 
 
+@pytest.mark.limit(60)
+def test_a_commit_that_no_standby_has_is_not_acknowledged(start, server, postgres_server):
+    """Somebody makes the server give up waiting for the standby: the commit is there, and not safe."""
+    host = start(workers=1)
+    standby = postgres_server.keep(server.standby(postgres_server.folder / "second"))
+    host.ok("bank.add", {"key": "before"})
+    standby.pause()
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(host.call, "bank.add", {"key": "k"})
+            server.wait_activity("wait_event = 'SyncRep'")
+            server.sql("select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
+            told = answer.result()
+    finally:
+        standby.resume()
+    assert (told.status, told.json()["code"]) == (503, "retry")
+    assert host.ok("bank.keys").keys() == {"before", "k"}
+
+
 # ---- a server that does not answer
 
 
@@ -295,3 +314,38 @@ def test_a_server_that_gives_no_more_connections_is_waited_for(folder, postgres_
         answers = list(pool.map(lambda n: host.call("bank.wait", {"wait": 0.1}).status, range(32)))
     assert set(answers) <= {200, 503} and answers.count(200) >= 16, answers
     works_again(host)
+
+
+# ---- a commit that waits for a standby
+
+
+@pytest.fixture
+def lonely(start, server):
+    """A host on a server whose commits wait for a standby that is not there."""
+    host = start(workers=1)
+    server.sql("alter system set synchronous_standby_names = 'nobody'")
+    server.sql("select pg_reload_conf()")
+    yield host
+    server.sql("alter system reset synchronous_standby_names")
+    server.sql("select pg_reload_conf()")
+
+
+WAITS = "wait_event = 'SyncRep' and usename <> current_user"
+
+
+def test_a_commit_that_gave_up_its_standby_is_not_acknowledged(lonely, server):
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(lonely.call, "bank.add", {"key": "k"})
+        server.wait_activity(WAITS)
+        server.sql(f"select pg_cancel_backend(pid) from pg_stat_activity where {WAITS}")
+        told = answer.result()
+    assert (told.status, told.json()["code"]) == (503, "retry"), told
+
+
+@pytest.mark.limit(60)
+def test_a_commit_that_is_waited_for_no_longer_goes_on_waiting(lonely, server):
+    told = lonely.call("bank.add", {"key": "k"})
+    assert (told.status, told.json()["code"]) == (503, "retry"), told
+    time.sleep(0.5)
+    server.wait_activity(WAITS)
+    assert lonely.ok("bank.keys") == {}

@@ -5,6 +5,7 @@ import time
 
 import e2e_host
 import e2e_plugins
+import e2e_postgres
 import pytest
 
 BODY = """
@@ -32,7 +33,7 @@ def source(release=1):
 @pytest.fixture
 def shop(folder):
     directory = folder / "plugins" / "shop"
-    e2e_host.write(directory / "migrations" / "0001_rows.sql", "create table rows (id integer primary key);")
+    e2e_postgres.migration(directory, "0001_rows", "create table rows (id integer primary key);")
     e2e_host.write(directory / "init.lua", source())
     return directory
 
@@ -47,6 +48,7 @@ def many_connections(host):
     return connections
 
 
+@pytest.mark.both_engines
 def test_the_answer_says_whether_it_was_kept(start_host, shop):
     host = start_host(shop, mode="serve", workers=1)
     first = host.request("GET", "/count?about=x")
@@ -103,6 +105,7 @@ def test_nothing_that_was_answered_is_missing_from_a_kept_answer(start_host, sho
     assert acknowledged[0] > 20
 
 
+@pytest.mark.both_engines
 def test_calls_that_come_together_run_once(start_host, shop):
     host = start_host(shop, mode="serve", workers=1)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -111,6 +114,7 @@ def test_calls_that_come_together_run_once(start_host, shop):
     assert sorted(answer.headers["pinion-cache"] for answer in answers) == ["hit"] * 7 + ["miss"]
 
 
+@pytest.mark.both_engines
 def test_another_release_answers_for_itself(start_host, shop):
     host = start_host(shop, workers=1)
     assert host.request("GET", "/count").json()["release"] == 1
@@ -123,6 +127,7 @@ def test_another_release_answers_for_itself(start_host, shop):
     assert (answer.headers["pinion-cache"], answer.json()["release"]) == ("hit", 2)
 
 
+@pytest.mark.both_engines
 def test_a_cache_that_cannot_be_is_refused(start_host, shop):
     for wrong, why in [('plugin:command "c" { cache = "5s", run = print }', "'cache' is for queries"),
                        ('plugin:query "c" { cache = "5 s", output = t.any, run = print }', "'cache' is a number of"),

@@ -224,6 +224,8 @@ static int check_name(struct text sql, size_t at, const struct token *t, struct 
         return 0;
     if (begins_with(t->text, "pinion_"))
         return pn_error_set(err, PN_EDENIED, "names that begin with 'pinion_' are the host's");
+    if (begins_with(t->text, "pg_settings")) /* its update is a set_config */
+        return pn_error_set(err, PN_EDENIED, "settings are the host's");
     if (is(t, TOKEN_WORD, "u") && is_at(sql, at, "&"))
         return pn_error_set(err, PN_EDENIED, "U&\"…\" is not for plugins: write the name itself");
     if (is_refused_function(t->text) && is_at(sql, skip_blank(sql, at), "("))

@@ -30,6 +30,15 @@ static void on_ready(void *user, unsigned ready)
     l->paused = true;
 }
 
+/* Nobody reads what plugins' SQL causes; during a commit there is one that matters (session.c). */
+static void on_notice(void *user, const PGresult *result)
+{
+    struct link *l = user; /* NULL: it was abandoned */
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    if (l && severity && strcmp(severity, "WARNING") == 0)
+        l->warned = true;
+}
+
 struct link *link_new(struct remote *r, PGconn *conn)
 {
     struct link *l = calloc(1, sizeof *l);
@@ -38,6 +47,7 @@ struct link *link_new(struct remote *r, PGconn *conn)
     l->remote = r;
     l->conn = conn;
     map_init(&l->plans);
+    PQsetNoticeReceiver(conn, on_notice, l);
     if (PQsetnonblocking(conn, 1) == 0 && PQenterPipelineMode(conn) == 1 &&
         (!r->loop ||
          loop_watch_start(&l->watch, r->loop, PQsocket(conn), LOOP_READ, on_ready, l) == 0))
@@ -99,6 +109,7 @@ void link_abandon(struct link *l)
     }
     f->job = (struct thread_job){.run = cancel, .done = gone};
     f->conn = l->conn;
+    PQsetNoticeReceiver(l->conn, on_notice, NULL);
     forget(l);
     threads_give(threads, &f->job);
 }

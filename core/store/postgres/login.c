@@ -18,27 +18,31 @@ bool remote_is_url(struct text url)
            text_starts_with(url, TEXT("postgres://"));
 }
 
-/* libpq's messages end in a line feed, and may quote what a URL holds. */
-static int refuse_url(char *message, struct pn_error *err)
+/*
+ * libpq's message is told only where it quotes nothing of the URL but a setting's name. One behind a
+ * '?' is none when an '@' follows: it is a part of a password then.
+ */
+static bool names_a_setting(const char *message, const char *url)
 {
-    if (message)
-        message[strcspn(message, "\n")] = 0;
-    bool secret = message && strstr(message, "postgres");
-    int code = pn_error_set(err, message ? PN_EINVAL : PN_ENOMEM, "%s%s",
-                            message ? "not a PostgreSQL URL" : "out of memory", "");
-    if (message && !secret)
-        code = pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: %s", message);
-    PQfreemem(message);
-    return code;
+    const char *settings = strchr(url, '?');
+    return strstr(message, "parameter:") && settings && !strchr(settings, '@');
 }
 
 static PQconninfoOption *parse(const char *url, struct pn_error *err)
 {
     char *message = NULL;
     PQconninfoOption *options = PQconninfoParse(url, &message);
-    if (!options)
-        refuse_url(message, err);
-    return options;
+    if (options)
+        return options;
+    if (!message)
+        pn_error_set(err, PN_ENOMEM, "out of memory");
+    else if (names_a_setting(message, url))
+        pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: %.*s", (int)strcspn(message, "\n"),
+                     message);
+    else
+        pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL such as postgresql://user@host/name");
+    PQfreemem(message);
+    return NULL;
 }
 
 /* What the host decides itself. */
@@ -52,6 +56,12 @@ static bool is_own(const char *keyword)
     return false;
 }
 
+/* libpq looks at ports only when it connects. */
+static bool are_ports(const char *text)
+{
+    return text[strspn(text, "0123456789,")] == 0;
+}
+
 int remote_check_url(struct text url, struct pn_error *err)
 {
     char *copy = strndup(url.data ? url.data : "", url.len);
@@ -61,12 +71,17 @@ int remote_check_url(struct text url, struct pn_error *err)
                                     : pn_error_set(err, PN_EINVAL,
                                                    "a database is \"sqlite\" or a URL such as "
                                                    "postgresql://user@host/name");
+    if (status == 0 && strlen(copy) != url.len)
+        status = pn_error_set(err, PN_EINVAL, "not a PostgreSQL URL: it has U+0000");
     PQconninfoOption *options = status == 0 ? parse(copy, err) : NULL;
     if (status == 0 && !options)
         status = PN_EINVAL;
     for (PQconninfoOption *o = options; o && o->keyword && status == 0; o++)
         if (o->val && is_own(o->keyword))
             status = pn_error_set(err, PN_EINVAL, "'%s' is the host's own to choose", o->keyword);
+        else if (o->val && strcmp(o->keyword, "port") == 0 && !are_ports(o->val))
+            status = pn_error_set(
+                err, PN_EINVAL, "not a PostgreSQL URL: what stands at its port's place is no port");
     PQconninfoFree(options);
     free(copy);
     return status;

@@ -16,7 +16,6 @@ struct migrating {
     const struct migration *list;
     size_t count;
     bool apply;
-    bool keep; /* false: tried, and undone */
     struct migration_state state;
     int status;
     struct pn_error err;
@@ -190,7 +189,7 @@ static int apply(struct migrating *m)
         status = look(m);
     if (status == 0 && m->state.pending)
         status = run_pending(m);
-    if (status == 0 && m->keep)
+    if (status == 0)
         return run(m, "commit");
     PGresult *result = PQexec(m->conn, "rollback");
     PQclear(result);
@@ -237,16 +236,9 @@ int remote_migrations_state(struct store *s, const struct migration *list, size_
 int remote_migrations_apply(struct store *s, const struct migration *list, size_t n, int *applied,
                             struct pn_error *err)
 {
-    struct migrating m = {.apply = true, .keep = true};
+    struct migrating m = {.apply = true};
     int status = migrate(s, &m, list, n, err);
     if (applied)
         *applied = status == 0 ? m.state.pending : 0;
     return status;
-}
-
-int remote_migrations_try(struct store *s, const struct migration *list, size_t n,
-                          struct pn_error *err)
-{
-    struct migrating m = {.apply = true, .keep = false};
-    return migrate(s, &m, list, n, err);
 }

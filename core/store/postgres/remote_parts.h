@@ -48,6 +48,7 @@ struct link {
     bool came;    /* something, since somebody waits */
     bool broken;  /* nothing can be sent any more */
     bool spoilt;  /* what it is in the middle of has to be cancelled */
+    bool warned;  /* by the server, since a commit began */
     void *waiter; /* a task */
     int owed, ahead;
     struct remote_statement *reading;

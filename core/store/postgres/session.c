@@ -153,17 +153,33 @@ static int commit_failed(struct session *s, const PGresult *result, struct pn_er
     return status;
 }
 
+/*
+ * A server that replicates warns when it stops waiting for its standby: committed, but perhaps lost
+ * with this server.
+ */
+static int check_warnings(const struct session *s, struct pn_error *err)
+{
+    if (!s->link->warned)
+        return 0;
+    return pn_error_set(err, PN_EIO,
+                        "the server committed the command and gave up waiting for its standby: it "
+                        "is not known whether it is kept");
+}
+
 static int commit(struct session *s, struct pn_error *err)
 {
     int64_t now = clock_monotonic(), until = now + COMMIT_MS_MAX * NS_PER_MS;
     PGresult *result = NULL;
+    s->link->warned = false;
     int status = link_send(s->link, "commit", err);
     if (status == 0)
         status = link_finish(s->link, until, &result, err);
     if (status == 0 &&
         (PQresultStatus(result) != PGRES_COMMAND_OK || strcmp(PQcmdStatus(result), "COMMIT") != 0))
         status = commit_failed(s, result, err);
-    else if (status)
+    else if (status == 0)
+        status = check_warnings(s, err);
+    else
         status = pn_error_set(err, PN_EIO,
                               "the connection was lost while the command was committed: it is not "
                               "known whether it was kept");
@@ -180,8 +196,9 @@ int session_commit(struct session *s, struct pn_error *err)
     int status = commit(s, err);
     if (status == 0)
         s->remote->version++;
+    /* Not cancelled: a server that waits for its standby would take that for "commit without it". */
     if (status == PN_EIO)
-        s->link->spoilt = true;
+        s->link->broken = true;
     drop_link(s);
     return status;
 }

@@ -27,6 +27,14 @@ static int find_session(struct store *s, enum store_access access, struct sessio
     return 0;
 }
 
+/* An action's failed statement leaves no transaction behind for the next one to fail in. */
+static int give_up(struct session *session, int status)
+{
+    if (session->kind == SESSION_ACTION && !session->statements)
+        session_finish_group(session);
+    return status;
+}
+
 int remote_prepare(struct store *s, enum store_access access, struct text sql, enum mode mode,
                    struct statement **out, struct pn_error *err)
 {
@@ -36,15 +44,16 @@ int remote_prepare(struct store *s, enum store_access access, struct text sql, e
     if (status == 0 && sql.len > PLUGIN_SQL_MAX)
         status = pn_error_set(err, PN_ELIMIT, "statement of %zu bytes is longer than %d", sql.len,
                               PLUGIN_SQL_MAX);
-    if (status == 0)
-        status = session_link(session, err);
+    if (status)
+        return status;
+    status = session_link(session, err);
     int64_t until = session_until(session, 0);
     if (status == 0)
         status = session_read_ahead(session, until, err);
     if (status == 0)
         status = plan_get(session, sql, mode, until, &plan, err);
     if (status)
-        return status;
+        return give_up(session, status);
     size_t parameters = (size_t)PQnparams(plan->described);
     struct remote_statement *st = calloc(1, sizeof *st + parameters * sizeof *st->values);
     if (!st)
