@@ -64,6 +64,18 @@ static bool is_read_only(const char *state)
     return strcmp(or_empty(state), "25006") == 0;
 }
 
+/* How much of a detail, which quotes what users wrote, is shown with SQL: whole characters. */
+static int detail_length(const char *detail)
+{
+    enum { SHOWN = 200 };
+    size_t length = strlen(detail);
+    if (length <= SHOWN)
+        return (int)length;
+    for (length = SHOWN; length && ((unsigned char)detail[length] & 0xC0) == 0x80; length--)
+        continue;
+    return (int)length;
+}
+
 int remote_fault(struct remote *r, const PGresult *result, const PGconn *conn, struct text sql,
                  bool *again, struct pn_error *err)
 {
@@ -87,6 +99,6 @@ int remote_fault(struct remote *r, const PGresult *result, const PGconn *conn, s
         return pn_error_set(err, k.code, "%.*s%s%s", length, message, detail ? ": " : "",
                             or_empty(detail));
     sql_excerpt(sql, -1, excerpt);
-    return pn_error_set(err, k.code, "%.*s%s%.200s in '%s'", length, message, detail ? ": " : "",
-                        or_empty(detail), excerpt);
+    return pn_error_set(err, k.code, "%.*s%s%.*s in '%s'", length, message, detail ? ": " : "",
+                        detail_length(or_empty(detail)), or_empty(detail), excerpt);
 }

@@ -4,6 +4,7 @@
  */
 #include "store/postgres/remote_parts.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,10 +71,24 @@ bool remote_value_is_binary(Oid type, const struct remote_value *v)
            (type == OID_BYTEA || type == OID_TEXT || type == OID_VARCHAR);
 }
 
-/* Shortest first: 0.1 is not 0.10000000000000001. */
+/* Written as an integer, which a parameter of such a type needs: 1e+15 is none. 0 may be -0. */
+static bool is_whole(double number)
+{
+    return number != 0 && number > -0x1p63 && number < 0x1p63 && number == (double)(int64_t)number;
+}
+
+/* Shortest first: 0.1 is not 0.10000000000000001. numeric takes no sign with NaN. */
 static void write_number(struct buffer *out, double number)
 {
     char text[40];
+    if (isnan(number)) {
+        buffer_append_string(out, "NaN");
+        return;
+    }
+    if (is_whole(number)) {
+        buffer_append_int64(out, (int64_t)number);
+        return;
+    }
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(text, sizeof text, "%.*g", digits, number);
         if (strtod(text, NULL) == number)
