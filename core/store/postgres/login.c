@@ -198,10 +198,24 @@ static void ignore_notice(void *user, const PGresult *result)
     (void)result;
 }
 
+/*
+ * PQconnectdbParams would write to stderr what a server says between its greeting and our first
+ * word, such as that it shuts down: the log is there. Only PQreset waits as it does, for each host
+ * as long as connect_timeout says; what was started for it is closed at once.
+ */
+static PGconn *connect_quietly(const char *const *names, const char *const *values)
+{
+    PGconn *conn = PQconnectStartParams(names, values, 0);
+    if (conn) {
+        PQsetNoticeReceiver(conn, ignore_notice, NULL);
+        PQreset(conn);
+    }
+    return conn;
+}
+
 static int finish(PGconn *conn, const char *role, PGconn **out, struct pn_error *err)
 {
     if (conn && PQstatus(conn) == CONNECTION_OK) {
-        PQsetNoticeReceiver(conn, ignore_notice, NULL);
         *out = conn;
         return 0;
     }
@@ -254,7 +268,7 @@ int login_connect(const struct remote *r, enum login login, PGconn **out, struct
     write_options(r, login, options, sizeof options);
     add_settings(&p, given, options);
     if (status == 0)
-        status = finish(PQconnectdbParams(p.names, p.values, 0), role, out, err);
+        status = finish(connect_quietly(p.names, p.values), role, out, err);
     OPENSSL_cleanse(password, sizeof password);
     PQconninfoFree(given);
     return status;

@@ -173,7 +173,7 @@ static void databases__a_wrong_one_is_refused_without_its_password(void **state)
         {"{\"database\":\"postgresql://u:opensesame\\u0000@h\"}", "'database': "},
         {"{\"database\":\"postgresql://u:x@h:port/d?password=opensesame&x=y\"}", "'database': "},
         {"{\"database\":\"postgresql://u:x/d?opensesame=y@h\"}", "'database': "},
-        {"{\"database\":\"postgresql://[u:opensesame@h\"}", "'database': "},
+        {"{\"database\":\"postgresql://u:x@[opensesame\"}", "'database': "},
         {"{\"database\":1}", "'database' must be \"sqlite\" or a URL"},
         {"{\"database\":\"sqlite\",\"database\":\"sqlite\"}", "'database' is there twice"},
         {"{\"databases\":\"postgresql://u:opensesame@h\"}", "'databases' must be an object"},
