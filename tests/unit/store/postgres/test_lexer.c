@@ -275,6 +275,8 @@ static void functions__that_reach_beyond_are_refused_when_called(void **state)
         expect_fine(sql);
     }
     expect_refusal("select SET_CONFIG('a', 'b', false)", PN_EDENIED, "'SET_CONFIG' is not");
+    expect_refusal("update pg_settings set setting = 'a'", PN_EDENIED, "settings are the host's");
+    expect_refusal("update \"pg_settings\" set setting = 'a'", PN_EDENIED, "settings are the");
     expect_fine("insert into lo_items (a) values (pg_sleep(1), pg_notify('a', 'b'))");
 }
 
