@@ -355,6 +355,22 @@ static void migration__may_all_but_end_the_transaction(void **state)
     assert_int_equal(lexer_check_migration(TEXT("select 1\0;"), &err), PN_EINVAL);
 }
 
+/* Every prefix of hostile texts, at the end of a mapping of just their size under the sanitizers. */
+static void text__is_read_to_its_end_only(void **state)
+{
+    (void)state;
+    static const char text[] = "select E'\\\\' /* /* */ $a$ $ $a$ \"x\"\"\" U&\"y\" -- z\n; $1 $";
+    for (size_t len = 0; len < sizeof text; len++) {
+        bool writes;
+        char *copy = malloc(len ? len : 1);
+        assert_non_null(copy);
+        memcpy(copy, text, len);
+        (void)lexer_check((struct text){copy, len}, MODE_PLUGIN, &writes, NULL);
+        (void)lexer_check_migration((struct text){copy, len}, NULL);
+        free(copy);
+    }
+}
+
 /* The same ones each time. */
 static uint32_t seed;
 
@@ -434,6 +450,7 @@ int main(void)
         cmocka_unit_test(functions__that_reach_beyond_are_refused_when_called),
         cmocka_unit_test(select_into__makes_no_table),
         cmocka_unit_test(migration__may_all_but_end_the_transaction),
+        cmocka_unit_test(text__is_read_to_its_end_only),
         cmocka_unit_test(random__tokens_hide_nothing_else),
         cmocka_unit_test(random__bytes_do_no_harm),
     };

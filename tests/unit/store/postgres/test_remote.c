@@ -1,5 +1,5 @@
 /*
- * What a plugin may say on a server, as values from PostgreSQL and back, and URLs: what needs no server.
+ * URLs, passwords of roles, opening: what needs no server.
  */
 #include "store/postgres/remote_parts.h"
 
@@ -14,163 +14,6 @@
 #include <cmocka.h>
 
 static struct pn_error err;
-
-static int check(const char *sql, bool *writes)
-{
-    return lexer_check(text_of(sql), MODE_PLUGIN, writes, &err);
-}
-
-static void lexer__lets_rows_be_read_and_changed(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *sql;
-        bool writes;
-    } good[] = {
-        {"select 1", false},
-        {" -- a comment\n/* another /* inside */ */ SELECT 1;", false},
-        {"select 'commit; pinion_kv', $$ drop; $$, $a$ $$ ; $a$", false},
-        {"select E'\\'; drop', 'it''s;'", false},
-        {"select \"a;b\", $1", false},
-        {"insert into a values ($1) returning id", true},
-        {"with x as (delete from a returning *) select * from x", true},
-        {"merge into a using b on true when matched then delete", true},
-        {"values (1); -- end", false},
-        {"table a", false},
-    };
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        bool writes = !good[i].writes;
-        if (check(good[i].sql, &writes) != 0)
-            fail_msg("%s: %s", good[i].sql, err.message);
-        assert_int_equal(writes, good[i].writes);
-    }
-}
-
-static void lexer__refuses_the_rest(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *sql, *says;
-    } bad[] = {
-        {"", "no statement"},
-        {" /* only this", "no statement"},
-        {"commit", "owns transactions"},
-        {"SAVEPOINT a", "owns transactions"},
-        {"set role x", "for migrations"},
-        {"copy a to stdout", "for migrations"},
-        {"select 1; select 2", "one statement"},
-        {"select 1;;", "one statement"},
-        {"select E'\\\\'; drop table a", "one statement"},
-        {"select $a$ $b$ $a$; select 1", "one statement"},
-        {"select * from pinion_kv", "the host's"},
-        {"select * from PINION_kv", "the host's"},
-        {"select * from \"pinion_kv\"", "the host's"},
-        {"select * from U&\"x\"", "not for plugins"},
-        {"select * from u&\"x\"", "not for plugins"},
-        {"select set_config('a', 'b', false)", "reaches beyond"},
-        {"select pg_advisory_lock(1)", "reaches beyond"},
-        {"select a into b from c", "makes a table"},
-    };
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        bool writes;
-        err.message[0] = 0;
-        if (check(bad[i].sql, &writes) == 0 || !strstr(err.message, bad[i].says))
-            fail_msg("%s: %s", bad[i].sql, err.message);
-    }
-    bool writes;
-    assert_int_equal(lexer_check((struct text){"select 1\0", 9}, MODE_PLUGIN, &writes, &err),
-                     PN_EINVAL);
-    assert_int_equal(lexer_check(TEXT("select * from pinion_kv"), MODE_SERVICE, &writes, &err), 0);
-}
-
-static void lexer__keeps_a_migration_inside_of_its_transaction(void **state)
-{
-    (void)state;
-    static const char *const good[] = {
-        "create table a (id int); insert into a values (1);",
-        "create function f() returns int language plpgsql as $$ begin return 1; end $$;",
-        "create function f() returns int begin atomic select 1; end; select 1",
-        "do $$ begin null; end $$",
-    };
-    static const char *const bad[] = {
-        "commit",
-        "create table a (id int); /* x */ COMMIT",
-        "select 1; end",
-        "rollback; select 1",
-        "begin",
-        "create table pinion_x (id int)",
-        "drop table \"pinion_kv\"",
-        "create function f() returns int begin atomic select 1; end; end",
-    };
-    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
-        if (lexer_check_migration(text_of(good[i]), &err) != 0)
-            fail_msg("%s: %s", good[i], err.message);
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(lexer_check_migration(text_of(bad[i]), &err), PN_EDENIED);
-    assert_int_equal(lexer_check_migration((struct text){"a\0b", 3}, &err), PN_EINVAL);
-}
-
-/* Every prefix of hostile texts, at the end of a mapping of just their size under the sanitizers. */
-static void lexer__reads_nothing_behind_the_text(void **state)
-{
-    (void)state;
-    static const char text[] = "select E'\\\\' /* /* */ $a$ $ $a$ \"x\"\"\" U&\"y\" -- z\n; $1 $";
-    for (size_t len = 0; len < sizeof text; len++) {
-        bool writes;
-        char *copy = malloc(len ? len : 1);
-        assert_non_null(copy);
-        memcpy(copy, text, len);
-        (void)lexer_check((struct text){copy, len}, MODE_PLUGIN, &writes, NULL);
-        (void)lexer_check_migration((struct text){copy, len}, NULL);
-        free(copy);
-    }
-}
-
-static void value__has_the_type_of_its_column(void **state)
-{
-    (void)state;
-    assert_int_equal(remote_value_type(20, TEXT("7")), STORE_INTEGER);
-    assert_int_equal(remote_value_type(16, TEXT("t")), STORE_BOOLEAN);
-    assert_int_equal(remote_value_type(701, TEXT("0.5")), STORE_FLOAT);
-    assert_int_equal(remote_value_type(17, TEXT("\\x00")), STORE_BLOB);
-    assert_int_equal(remote_value_type(25, TEXT("7")), STORE_TEXT);
-    assert_int_equal(remote_value_type(1700, TEXT("9223372036854775807")), STORE_INTEGER);
-    assert_int_equal(remote_value_type(1700, TEXT("9223372036854775808")), STORE_TEXT);
-    assert_int_equal(remote_value_type(1700, TEXT("1.0")), STORE_TEXT);
-}
-
-static void value__bytes_are_read_from_hexadecimal(void **state)
-{
-    (void)state;
-    struct buffer out = BUFFER_INIT;
-    assert_true(remote_value_bytes(TEXT("\\x00ff41"), &out));
-    assert_int_equal(out.len, 3);
-    assert_memory_equal(out.data, "\0\377A", 3);
-    assert_false(remote_value_bytes(TEXT("\\x0"), &out));
-    assert_false(remote_value_bytes(TEXT("\\x0g"), &out));
-    assert_false(remote_value_bytes(TEXT("00"), &out));
-    buffer_release(&out);
-}
-
-static void expect_written(Oid type, struct remote_value v, const char *text)
-{
-    struct buffer out = BUFFER_INIT;
-    remote_value_write(&out, type, &v);
-    assert_string_equal(out.data, text);
-    buffer_release(&out);
-}
-
-static void value__is_written_for_the_parameter_s_type(void **state)
-{
-    (void)state;
-    expect_written(23, (struct remote_value){.type = STORE_INTEGER, .as.integer = -7}, "-7");
-    expect_written(701, (struct remote_value){.type = STORE_FLOAT, .as.number = 0.1}, "0.1");
-    expect_written(701, (struct remote_value){.type = STORE_FLOAT, .as.number = 1.0 / 3},
-                   "0.3333333333333333");
-    expect_written(16, (struct remote_value){.type = STORE_BOOLEAN, .as.integer = 1}, "true");
-    expect_written(23, (struct remote_value){.type = STORE_BOOLEAN, .as.integer = 1}, "1");
-    expect_written(3802, (struct remote_value){.type = STORE_TEXT, .as.text = TEXT("{}")}, "{}");
-}
 
 static void url__is_refused_with_its_reason_and_without_its_password(void **state)
 {
@@ -254,13 +97,6 @@ static void store__refuses_a_name_that_is_too_long_for_its_roles(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lexer__lets_rows_be_read_and_changed),
-        cmocka_unit_test(lexer__refuses_the_rest),
-        cmocka_unit_test(lexer__keeps_a_migration_inside_of_its_transaction),
-        cmocka_unit_test(lexer__reads_nothing_behind_the_text),
-        cmocka_unit_test(value__has_the_type_of_its_column),
-        cmocka_unit_test(value__bytes_are_read_from_hexadecimal),
-        cmocka_unit_test(value__is_written_for_the_parameter_s_type),
         cmocka_unit_test(url__is_refused_with_its_reason_and_without_its_password),
         cmocka_unit_test(url__is_shown_without_its_password),
         cmocka_unit_test(password__is_the_same_for_all_hosts_and_another_for_each_role),
