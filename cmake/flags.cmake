@@ -9,6 +9,11 @@ target_link_options(pinion_flags INTERFACE -Wl,-z,relro -Wl,-z,now)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 set(CMAKE_C_FLAGS_RELEASE "-O2 -g -DNDEBUG")
 
+# Objects have code of their own too, for programs that are linked without the whole optimised anew.
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+    set(CMAKE_C_COMPILE_OPTIONS_IPO -flto=auto -ffat-lto-objects)
+endif()
+
 if(PINION_SANITIZE)
     set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
     target_compile_options(pinion_flags INTERFACE ${sanitizers})
