@@ -55,8 +55,9 @@ def test_memory_does_not_follow_the_rows(host):
             c.send(b"GET /walk?rows=200000 HTTP/1.1\r\nHost: test\r\n\r\n")
             inside = [host.workers_rss() for _ in range(10)]
             assert c.answer().json() == everything
-            assert max(inside + [host.workers_rss()]) - before < SOME_BYTES * e2e_host.SLOW
+            # With sanitizers what is freed stays there.
+            assert e2e_host.IS_ASAN or max(inside + [host.workers_rss()]) - before < SOME_BYTES
         after = host.workers_rss()
         for number in itertools.chain(range(1, 2000), range(ROWS - 2000, ROWS)):
             assert c.request("GET", f"/entries/{number}").status == 200
-        assert host.workers_rss() - after < SOME_BYTES
+        assert e2e_host.IS_ASAN or host.workers_rss() - after < SOME_BYTES

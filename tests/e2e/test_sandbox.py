@@ -198,7 +198,8 @@ def test_every_kind_of_error_is_500_and_the_next_call_is_served(folder, start_ho
     for _ in range(3):
         answer = host.call("probe.run")
         assert answer.status == 500, answer
-        assert answer.json()["code"] in ("internal", "memory_limit")
+        slow = ("cpu_limit",) if e2e_host.IS_ASAN else ()  # it need not get to the end of the stack
+        assert answer.json()["code"] in ("internal", "memory_limit", *slow)
         assert host.ok("probe.run", {"arg": 1}) == {"ok": True}
 
 

@@ -107,7 +107,7 @@ def test_every_row_comes_once_and_in_order(start_host, shop):
     before = host.workers_rss()
     for _ in range(3):
         assert host.ok("shop.all") == {"rows": ROWS, "sum": ROWS * (ROWS + 1) // 2}
-    assert host.workers_rss() - before < 16 << 20
+    assert e2e_host.IS_ASAN or host.workers_rss() - before < 16 << 20  # what is freed stays there
 
 
 def test_a_swap_leaves_slow_reads_to_their_release(start_host, shop):
