@@ -124,7 +124,9 @@ def test_invariant_4_a_loss_of_power_at_the_first_start(folder, start_host, monk
             monkeypatch.setenv(name, value)
         host = start_host(folder / "plugins", mode="serve", wait=False, into=f"new{number}")
         host.may_die = True
-        time.sleep(chance.uniform(0.01, 0.25))
+        while not host.data.exists():
+            time.sleep(0.002)
+        time.sleep(chance.uniform(0, 0.25))
         was_live = bool(host.log(msg="live"))
         host.kill()
         power.happens(torn=number % 2 == 1)
