@@ -112,8 +112,8 @@ int session_lose(struct session *s, int status, struct pn_error *err)
         s->again = true;
     if (status == PN_ECLOSED)
         status = err->code = PN_ETIMEOUT;
-    if (s->link && status != PN_EIO)
-        s->link->spoilt = true;
+    if (s->link)
+        s->link->spoilt = true; /* it may be well, but in a transaction that goes on, or was aborted */
     drop_link(s);
     fail(s, err);
     return status;
