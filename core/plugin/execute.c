@@ -283,14 +283,16 @@ static bool is_error(enum call_outcome outcome)
 
 /*
  * On a server, another host's command may have come first, or the server may have gone: what kept
- * nothing is done anew, later each time and by chance, so that those who met do not meet again.
+ * nothing is done anew, later each time and by chance, so that those who met do not meet again. An
+ * action is not: it may have told others something. A failure that rests on what did not hold is none.
  */
 static bool goes_again(struct running *r, unsigned attempt)
 {
     int64_t ms = attempt < 6 ? 1 << attempt : AGAIN_MS_MAX;
     int64_t until = clock_monotonic() + (clock_monotonic() / 1000 % ms + 1) * NS_PER_MS / 2;
     enum call_outcome outcome = r->call.outcome;
-    if (!r->bindings.again || (outcome != CALL_ERROR && outcome != CALL_OK) ||
+    if (!r->bindings.again || r->call.capability->kind == CAPABILITY_ACTION ||
+        (outcome != CALL_ERROR && outcome != CALL_FAILED) ||
         until >= r->call.deadline - AGAIN_MS_MAX * NS_PER_MS / 2)
         return false;
     return task_sleep(&r->task, until) == 0 && !r->call.cancelled;
