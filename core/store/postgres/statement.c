@@ -174,6 +174,10 @@ static int send(struct remote_statement *st, int64_t until, struct pn_error *err
     struct session *session = st->session;
     struct link *l = st->link;
     PGresult *failed = NULL;
+    if (!l) {
+        store_set_fault(session->remote->store, STORE_FAULT_OTHER);
+        return pn_error_set(err, PN_EIO, "the statement was lost with its connection");
+    }
     int status = session_read_ahead(session, until, err);
     if (status == 0)
         status = write_parameters(st, &s, err);
