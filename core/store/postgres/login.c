@@ -1,7 +1,8 @@
 /*
  * Logins: who a connection is. A host's URL names one login; from it come two more for each plugin,
- * "pinion_<plugin>_owner" and "pinion_<plugin>", whose passwords are HMACs of the URL's, so that all
- * hosts with the same URL know them and nobody has to keep them.
+ * "pinion_<plugin>$owner" and "pinion_<plugin>", whose passwords are HMACs of the URL's, so that all
+ * hosts with the same URL know them and nobody has to keep them. No plugin's name has a '$': none is
+ * another's owner.
  */
 #include "store/postgres/remote_parts.h"
 
@@ -110,12 +111,12 @@ int login_role(const struct remote *r, enum login login, char out[REMOTE_ROLE_SI
     if (login == LOGIN_URL || r->own_login)
         return 0;
     int length = snprintf(out, REMOTE_ROLE_SIZE, "pinion_%s%s", r->plugin,
-                          login == LOGIN_OWNER ? "_owner" : "");
+                          login == LOGIN_OWNER ? "$owner" : "");
     if (length < REMOTE_ROLE_SIZE)
         return 0;
     return pn_error_set(err, PN_ELIMIT,
                         "the name '%s' is too long for a role of PostgreSQL (63 bytes with "
-                        "'pinion_' and '_owner')",
+                        "'pinion_' and '$owner')",
                         r->plugin);
 }
 

@@ -79,6 +79,11 @@ static int may_make_roles(struct setup *s)
 static int make_role(struct setup *s, const char *role, struct buffer *sql)
 {
     char password[REMOTE_PASSWORD_SIZE];
+    if (strcmp(role, PQuser(s->conn)) == 0)
+        return pn_error_set(s->err, PN_EDENIED,
+                            "the login of the database's URL has the name of the role of '%s': "
+                            "one of them needs another name",
+                            s->remote->plugin);
     int there = ask(s, "looking for a role", "select true from pg_roles where rolname = $1", role);
     if (there < 0)
         return there;
