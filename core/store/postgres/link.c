@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 enum {
     NOTHING_MAX = 3, /* results in a row that are none: the other side does not speak as agreed */
@@ -160,14 +161,35 @@ static int wait_parked(struct link *l, void *task, bool writing, int64_t until,
     return fibers->goes_on() ? 0 : pn_error_set(err, PN_ECLOSED, "the call has ended");
 }
 
+/* Bytes that have come and libpq has not taken. */
+static size_t queued(const struct link *l)
+{
+    int bytes = 0;
+    return ioctl(PQsocket(l->conn), FIONREAD, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
+}
+
+/*
+ * libpq takes a result of any size. Of a small one it leaves a part in the socket, which is not to be
+ * counted twice; for a large one it has made room, and takes all that there is.
+ */
+static int consume(struct link *l, struct pn_error *err)
+{
+    size_t before = queued(l);
+    if (!PQconsumeInput(l->conn))
+        return lost(l, err);
+    size_t after = queued(l);
+    l->incoming += before > after ? before - after : 0;
+    if (l->incoming <= REMOTE_RESULT_MAX)
+        return 0;
+    return pn_error_set(err, PN_ELIMIT, "a row is larger than %d bytes", STORE_VALUE_MAX);
+}
+
 static int wait(struct link *l, bool writing, int64_t until, struct pn_error *err)
 {
     void *task = l->watch.loop ? l->remote->fibers->current() : NULL;
     int status =
         task ? wait_parked(l, task, writing, until, err) : wait_blocking(l, writing, until, err);
-    if (status == 0 && !PQconsumeInput(l->conn))
-        return lost(l, err);
-    return status;
+    return status == 0 ? consume(l, err) : status;
 }
 
 int link_flush(struct link *l, int64_t until, struct pn_error *err)
@@ -189,6 +211,7 @@ int link_result(struct link *l, int64_t until, PGresult **out, struct pn_error *
             return status;
     }
     *out = PQgetResult(l->conn);
+    l->incoming = 0;
     return !*out && PQstatus(l->conn) == CONNECTION_BAD ? lost(l, err) : 0;
 }
 

@@ -20,7 +20,8 @@
 enum {
     REMOTE_ROLE_SIZE = 64,          /* NAMEDATALEN */
     REMOTE_PASSWORD_SIZE = 65,      /* an HMAC in hexadecimal */
-    REMOTE_BUFFERED_MAX = 16 << 20, /* bytes of rows kept for a statement while others go on */
+    REMOTE_BUFFERED_MAX = 16 << 20, /* bytes of rows a session keeps while other statements go on */
+    REMOTE_RESULT_MAX = 16 << 20,   /* bytes of one result on the wire: bytes are two digits each */
 };
 
 /* Whose rights a connection has. */
@@ -51,6 +52,7 @@ struct link {
     bool warned;  /* by the server, since a commit began */
     void *waiter; /* a task */
     int owed, ahead;
+    size_t incoming; /* bytes that came since the last result: libpq keeps them until it is whole */
     struct remote_statement *reading;
     unsigned last_name;
     struct map plans;  /* by their keys */
@@ -104,7 +106,7 @@ struct remote_statement {
     bool sent, at_end;
     PGresult *row;   /* whose first row is the current one; NULL: none */
     PGresult **kept; /* read ahead so that others go on; owned */
-    size_t kept_count, kept_at, kept_size, kept_bytes;
+    size_t kept_count, kept_at, kept_size;
     int64_t changes;
     struct remote_statement *next; /* of the session */
     struct buffer scratch;         /* parameters as texts, a column as bytes */
@@ -119,6 +121,7 @@ struct session {
     bool again;  /* see session_may_run_again */
     bool failed; /* what follows would not be part of what came before */
     struct pn_error why;
+    size_t kept_bytes; /* of rows that were read ahead */
     struct remote_statement *statements;
 };
 
