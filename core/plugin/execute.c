@@ -203,24 +203,21 @@ static void finish_bindings(struct running *r)
 }
 
 /* A command that was answered before, or whose key is wrong, does not run. */
-static bool is_answered(struct running *r)
+static enum idempotency_verdict look(struct running *r)
 {
     struct pn_error err;
     r->idempotency.key.data = NULL;
     if (r->call.capability->kind != CAPABILITY_COMMAND || !r->plugin->store)
-        return false;
-    switch (idempotency_look(&r->idempotency, &r->call, &r->body, &r->answer, &err)) {
-    case IDEMPOTENCY_RUN:
-        return false;
-    case IDEMPOTENCY_FAILED:
+        return IDEMPOTENCY_RUN;
+    enum idempotency_verdict verdict =
+        idempotency_look(&r->idempotency, &r->call, &r->body, &r->answer, &err);
+    if (verdict == IDEMPOTENCY_FAILED) {
         set_error(r, &err);
         answer_call(&r->call, r->executor->show_internals, &r->body, &r->answer);
-        break;
-    case IDEMPOTENCY_ANSWERED:
-        break;
     }
-    bindings_finish(&r->bindings, false, NULL);
-    return true;
+    if (verdict != IDEMPOTENCY_RUN)
+        bindings_finish(&r->bindings, false, NULL);
+    return verdict;
 }
 
 /* With what it did: durable together. */
@@ -298,20 +295,21 @@ static bool goes_again(struct running *r, unsigned attempt)
     return task_sleep(&r->task, until) == 0 && !r->call.cancelled;
 }
 
-/* False: it was answered before. */
-static bool attempt(struct running *r)
+/* Whether it ran, or why it did not. */
+static enum idempotency_verdict attempt(struct running *r)
 {
     struct generation *g = r->generation;
     bindings_begin(&r->bindings, &g->scope);
     r->bindings.deadline = r->call.deadline;
-    if (is_answered(r))
-        return false;
+    enum idempotency_verdict verdict = look(r);
+    if (verdict != IDEMPOTENCY_RUN)
+        return verdict;
     begin_reading(r);
     call_run(g->vm, &r->call);
     take_stream(r);
     keep_success(r);
     finish_bindings(r);
-    return true;
+    return IDEMPOTENCY_RUN;
 }
 
 static void run(struct task *t)
@@ -321,10 +319,12 @@ static void run(struct task *t)
     unsigned attempts = 0;
     witness_call(r->executor->witness, g, r->call.capability, r->call.deadline);
     catalogue_touch(r->executor->catalogue, r->plugin);
-    do {
-        if (!attempt(r))
-            return;
-    } while (goes_again(r, attempts++));
+    enum idempotency_verdict verdict;
+    do
+        verdict = attempt(r);
+    while (verdict != IDEMPOTENCY_ANSWERED && goes_again(r, attempts++));
+    if (verdict != IDEMPOTENCY_RUN)
+        return;
     if (r->call.outcome != CALL_BAD_JSON && r->call.outcome != CALL_BAD_INPUT)
         tally_count(&g->tally, &r->call);
     g->calls++;
