@@ -231,12 +231,19 @@ static void keep_success(struct running *r)
         set_error(r, &err);
 }
 
-/* It did nothing, so it is no harm when this fails: it would be done anew. */
+/*
+ * It did nothing, so it is no harm when this fails: it would be done anew. On a server the same key may
+ * have succeeded meanwhile, and is what this one failed by: then that is its answer.
+ */
 static void keep_failure(struct running *r)
 {
+    enum idempotency_verdict verdict = IDEMPOTENCY_RUN;
     if (!r->idempotency.key.data || r->call.outcome != CALL_FAILED)
         return;
-    bool kept = idempotency_keep(&r->idempotency, &r->call, &r->answer, NULL) == 0;
+    if (r->plugin->is_remote)
+        verdict = idempotency_look_again(&r->idempotency, &r->call, &r->body, &r->answer, NULL);
+    bool kept = verdict == IDEMPOTENCY_RUN &&
+                idempotency_keep(&r->idempotency, &r->call, &r->answer, NULL) == 0;
     bindings_finish(&r->bindings, kept, NULL);
 }
 
