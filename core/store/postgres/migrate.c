@@ -24,7 +24,7 @@ struct migrating {
 static int fail(struct migrating *m, const PGresult *result, struct text sql)
 {
     bool again;
-    return remote_fault(m->remote, result, m->conn, sql, &again, &m->err);
+    return remote_fault(NULL, result, m->conn, sql, &again, &m->err);
 }
 
 static int run(struct migrating *m, const char *sql)

@@ -223,10 +223,11 @@ int lexer_check(struct text sql, enum mode mode, bool *writes, struct pn_error *
 int lexer_check_migration(struct text sql, struct pn_error *err);
 
 /* postgres/fault.c */
-/* A failure of the server's in words and as a code of store.h; `sqlstate` may be NULL. *again: it may
- * succeed when all of it is done anew. */
-int remote_fault(struct remote *r, const PGresult *result, const PGconn *conn, struct text sql,
-                 bool *again, struct pn_error *err);
+/* A failure of the server's in words and as a code of store.h; `result` may be NULL. *again: it may
+ * succeed when all of it is done anew. The store's fault is set for a session; NULL: a thread's work,
+ * which may not touch the store. */
+int remote_fault(const struct session *session, const PGresult *result, const PGconn *conn,
+                 struct text sql, bool *again, struct pn_error *err);
 
 /* postgres/store.c */
 void remote_close(struct store *s);

@@ -113,7 +113,8 @@ int session_lose(struct session *s, int status, struct pn_error *err)
     if (status == PN_ECLOSED)
         status = err->code = PN_ETIMEOUT;
     if (s->link)
-        s->link->spoilt = true; /* it may be well, but in a transaction that goes on, or was aborted */
+        s->link->spoilt =
+            true; /* it may be well, but in a transaction that goes on, or was aborted */
     drop_link(s);
     fail(s, err);
     return status;
@@ -125,7 +126,7 @@ int session_fail(struct session *s, const PGresult *result, struct text sql, str
     bool again = false;
     if (!err)
         err = &own;
-    int status = remote_fault(s->remote, result, s->link->conn, sql, &again, err);
+    int status = remote_fault(s, result, s->link->conn, sql, &again, err);
     s->again = s->again || again;
     if (PQstatus(s->link->conn) == CONNECTION_BAD || (again && status == PN_EIO))
         return session_lose(s, PN_EIO, err);
@@ -148,7 +149,7 @@ static int commit_failed(struct session *s, const PGresult *result, struct pn_er
     if (result && PQresultStatus(result) == PGRES_COMMAND_OK)
         status = pn_error_set(err, PN_ESTORE, "the transaction was rolled back");
     else
-        status = remote_fault(s->remote, result, s->link->conn, TEXT("commit"), &again, err);
+        status = remote_fault(s, result, s->link->conn, TEXT("commit"), &again, err);
     s->again = again && status != PN_EIO;
     return status;
 }

@@ -24,7 +24,7 @@ struct setup {
 static int fail(struct setup *s, const PGresult *result, const char *what)
 {
     bool again;
-    int status = remote_fault(s->remote, result, s->conn, TEXT(""), &again, s->err);
+    int status = remote_fault(NULL, result, s->conn, TEXT(""), &again, s->err);
     pn_error_wrap(s->err, "%s", what);
     return status;
 }
