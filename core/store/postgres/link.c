@@ -34,9 +34,9 @@ static void on_ready(void *user, unsigned ready)
 /* Nobody reads what plugins' SQL causes; during a commit there is one that matters (session.c). */
 static void on_notice(void *user, const PGresult *result)
 {
-    struct link *l = user; /* NULL: it was abandoned */
+    struct link *l = user;
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    if (l && severity && strcmp(severity, "WARNING") == 0)
+    if (severity && strcmp(severity, "WARNING") == 0)
         l->warned = true;
 }
 
@@ -65,54 +65,12 @@ void link_listen(struct link *l)
     l->paused = false;
 }
 
-static void forget(struct link *l)
-{
-    loop_watch_stop(&l->watch);
-    plans_free(l);
-    free(l);
-}
-
 void link_free(struct link *l)
 {
     PQfinish(l->conn);
-    forget(l);
-}
-
-struct farewell {
-    struct thread_job job; /* first */
-    PGconn *conn;
-};
-
-static void cancel(struct thread_job *job)
-{
-    struct farewell *f = (struct farewell *)job;
-    char reason[256];
-    PGcancel *request = PQgetCancel(f->conn);
-    if (request)
-        PQcancel(request, reason, sizeof reason);
-    PQfreeCancel(request);
-    PQfinish(f->conn);
-}
-
-static void gone(struct thread_job *job)
-{
-    free(job);
-}
-
-/* Without a thread for it the server finds out by itself that nobody is there any more. */
-void link_abandon(struct link *l)
-{
-    struct threads *threads = l->remote->threads;
-    struct farewell *f = threads ? calloc(1, sizeof *f) : NULL;
-    if (!f) {
-        link_free(l);
-        return;
-    }
-    f->job = (struct thread_job){.run = cancel, .done = gone};
-    f->conn = l->conn;
-    PQsetNoticeReceiver(l->conn, on_notice, NULL);
-    forget(l);
-    threads_give(threads, &f->job);
+    loop_watch_stop(&l->watch);
+    plans_free(l);
+    free(l);
 }
 
 static int lost(struct link *l, struct pn_error *err)

@@ -185,7 +185,7 @@ static void write_options(const struct remote *r, enum login login, char *out, s
 {
     /* A plugin's name has letters, digits and '_' only, so it needs no quotes in any of this. */
     snprintf(out, size,
-             "-c search_path=%s -c client_connection_check_interval=1000"
+             "-c search_path=%s -c client_connection_check_interval=250"
              " -c idle_in_transaction_session_timeout=60000 -c statement_timeout=%d"
              " -c lock_timeout=%d -c standard_conforming_strings=on -c bytea_output=hex"
              " -c extra_float_digits=1 -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601"

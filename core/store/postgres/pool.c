@@ -234,10 +234,7 @@ void pool_give(struct link *l)
         add_idle(l);
         return;
     }
-    if (l->broken)
-        link_free(l);
-    else
-        link_abandon(l);
+    link_free(l);
     r->link_count--;
     wake_first(r);
 }

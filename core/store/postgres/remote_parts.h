@@ -48,7 +48,7 @@ struct link {
     bool is_idle, paused;
     bool came;    /* something, since somebody waits */
     bool broken;  /* nothing can be sent any more */
-    bool spoilt;  /* what it is in the middle of has to be cancelled */
+    bool spoilt;  /* it is in the middle of something, and to be closed */
     bool warned;  /* by the server, since a commit began */
     void *waiter; /* a task */
     int owed, ahead;
@@ -140,6 +140,13 @@ int login_redact(const char *url, char **out, struct pn_error *err);
 /* setup.c; blocks; for a thread. */
 int setup_run(struct remote *r, struct pn_error *err);
 
+/* blocking.c; for a thread */
+enum { BLOCKING_MS_MAX = 10000 }; /* for a statement, beyond what write_options gives it */
+/* As PQexec, with values for $1 … $count: the last result, or the first failure. NULL: nothing came
+ * until then (monotonic ns), or the connection was lost; all that is left is to close it. */
+PGresult *blocking_run(PGconn *conn, const char *sql, int count, const char *const *values,
+                       int64_t until);
+
 /* work.c */
 /* Runs it in a thread while the fiber is parked, or here. `work` cannot be ended early. */
 void remote_work(struct remote *r, void (*work)(void *user), void *user);
@@ -147,9 +154,8 @@ void remote_work(struct remote *r, void (*work)(void *user), void *user);
 /* link.c */
 struct link *link_new(struct remote *r, PGconn *conn);
 void link_listen(struct link *l); /* its watch speaks */
+/* What the server does for it ends: it looks four times a second whether we are there (login.c). */
 void link_free(struct link *l);
-/* Cancels what the server does for it, in a thread, and closes it. Its owner forgets it. */
-void link_abandon(struct link *l);
 /* What follows waits for the server, until `until` (monotonic ns, 0: any time). PN_ETIMEOUT;
  * PN_ECLOSED: the call has ended; PN_EIO: it is broken. */
 int link_flush(struct link *l, int64_t until, struct pn_error *err);
@@ -165,7 +171,7 @@ int link_send(struct link *l, const char *sql, struct pn_error *err);
 
 /* pool.c */
 int pool_take(struct remote *r, int64_t until, struct link **out, struct pn_error *err);
-void pool_give(struct link *l);   /* or closes it, when it is broken */
+void pool_give(struct link *l);   /* or closes it, when it is broken or spoilt */
 void pool_notice(struct link *l); /* something came for an idle one */
 void pool_close(struct remote *r);
 

@@ -197,7 +197,6 @@ int session_commit(struct session *s, struct pn_error *err)
     int status = commit(s, err);
     if (status == 0)
         s->remote->version++;
-    /* Not cancelled: a server that waits for its standby would take that for "commit without it". */
     if (status == PN_EIO)
         s->link->broken = true;
     drop_link(s);

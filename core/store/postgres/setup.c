@@ -6,6 +6,7 @@
  * The owner's role owns the schema and all that migrations make; the plugin's role is given rows of
  * tables, sequences and functions, by default privileges, and never a table's definition.
  */
+#include "base/clock.h"
 #include "store/postgres/remote_parts.h"
 
 #include <openssl/crypto.h>
@@ -29,9 +30,14 @@ static int fail(struct setup *s, const PGresult *result, const char *what)
     return status;
 }
 
+static int64_t until(void)
+{
+    return clock_monotonic() + BLOCKING_MS_MAX * NS_PER_MS;
+}
+
 static int run(struct setup *s, const char *what, const char *sql)
 {
-    PGresult *result = PQexec(s->conn, sql);
+    PGresult *result = blocking_run(s->conn, sql, 0, NULL, until());
     ExecStatusType code = PQresultStatus(result);
     int status = code == PGRES_COMMAND_OK || code == PGRES_TUPLES_OK ? 0 : fail(s, result, what);
     PQclear(result);
@@ -53,7 +59,7 @@ static int run_buffer(struct setup *s, const char *what, struct buffer *sql)
 static int ask(struct setup *s, const char *what, const char *sql, const char *argument)
 {
     const char *values[] = {argument};
-    PGresult *result = PQexecParams(s->conn, sql, 1, NULL, values, NULL, NULL, 0);
+    PGresult *result = blocking_run(s->conn, sql, 1, values, until());
     int status = PQresultStatus(result) == PGRES_TUPLES_OK
                      ? PQntuples(result) == 1 && PQgetvalue(result, 0, 0)[0] == 't'
                      : fail(s, result, what);
@@ -215,7 +221,8 @@ static bool is_there(struct remote *r)
     PGconn *conn;
     if (login_connect(r, LOGIN_PLUGIN, &conn, NULL) != 0)
         return false;
-    PGresult *result = PQexec(conn, "select 1 from pinion_kv, pinion_replies limit 0");
+    PGresult *result =
+        blocking_run(conn, "select 1 from pinion_kv, pinion_replies limit 0", 0, NULL, until());
     bool there = PQresultStatus(result) == PGRES_TUPLES_OK;
     PQclear(result);
     PQfinish(conn);
