@@ -1,9 +1,11 @@
 #include "base/clock.h"
 #include "store/postgres/remote_parts.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 enum {
     NOTHING_MAX = 3, /* results in a row that are none: the other side does not speak as agreed */
@@ -119,25 +121,24 @@ static int wait_parked(struct link *l, void *task, bool writing, int64_t until,
     return fibers->goes_on() ? 0 : pn_error_set(err, PN_ECLOSED, "the call has ended");
 }
 
-/* Bytes that have come and libpq has not taken. */
-static size_t queued(const struct link *l)
+/* Bytes that have come since it was connected. 0: not known, as through a Unix socket. */
+static uint64_t arrived(const struct link *l)
 {
-    int bytes = 0;
-    return ioctl(PQsocket(l->conn), FIONREAD, &bytes) == 0 && bytes > 0 ? (size_t)bytes : 0;
+    struct tcp_info info = {.tcpi_bytes_received = 0};
+    socklen_t size = sizeof info;
+    (void)getsockopt(PQsocket(l->conn), IPPROTO_TCP, TCP_INFO, &info, &size);
+    return info.tcpi_bytes_received;
 }
 
 /*
- * libpq takes a result of any size. Of a small one it leaves a part in the socket, which is not to be
- * counted twice; for a large one it has made room, and takes all that there is.
+ * libpq takes a result of any size, as much at once as there is: what it gets is looked at each time.
+ * Where that is not known, it is the call's CPU time (limits.cpu_ms) that ends.
  */
 static int consume(struct link *l, struct pn_error *err)
 {
-    size_t before = queued(l);
     if (!PQconsumeInput(l->conn))
         return lost(l, err);
-    size_t after = queued(l);
-    l->incoming += before > after ? before - after : 0;
-    if (l->incoming <= REMOTE_RESULT_MAX)
+    if (arrived(l) - l->before <= REMOTE_RESULT_MAX)
         return 0;
     return pn_error_set(err, PN_ELIMIT, "a row is larger than %d bytes", STORE_VALUE_MAX);
 }
@@ -145,6 +146,9 @@ static int consume(struct link *l, struct pn_error *err)
 static int wait(struct link *l, bool writing, int64_t until, struct pn_error *err)
 {
     void *task = l->watch.loop ? l->remote->fibers->current() : NULL;
+    if (!l->waits)
+        l->before = arrived(l);
+    l->waits = true;
     int status =
         task ? wait_parked(l, task, writing, until, err) : wait_blocking(l, writing, until, err);
     return status == 0 ? consume(l, err) : status;
@@ -169,7 +173,7 @@ int link_result(struct link *l, int64_t until, PGresult **out, struct pn_error *
             return status;
     }
     *out = PQgetResult(l->conn);
-    l->incoming = 0;
+    l->waits = false;
     return !*out && PQstatus(l->conn) == CONNECTION_BAD ? lost(l, err) : 0;
 }
 

@@ -21,7 +21,7 @@ enum {
     REMOTE_ROLE_SIZE = 64,          /* NAMEDATALEN */
     REMOTE_PASSWORD_SIZE = 65,      /* an HMAC in hexadecimal */
     REMOTE_BUFFERED_MAX = 16 << 20, /* bytes of rows a session keeps while other statements go on */
-    REMOTE_RESULT_MAX = 16 << 20,   /* bytes of one result on the wire: bytes are two digits each */
+    REMOTE_RESULT_MAX = 16 << 20,   /* of one result on the wire, and what came behind it */
 };
 
 /* Whose rights a connection has. */
@@ -52,7 +52,8 @@ struct link {
     bool warned;  /* by the server, since a commit began */
     void *waiter; /* a task */
     int owed, ahead;
-    size_t incoming; /* bytes that came since the last result: libpq keeps them until it is whole */
+    bool waits;      /* for its next result, which libpq keeps until it is whole */
+    uint64_t before; /* bytes that had come when it began to */
     struct remote_statement *reading;
     unsigned last_name;
     struct map plans;  /* by their keys */
