@@ -230,7 +230,10 @@ static int finish(PGconn *conn, const char *role, PGconn **out, struct pn_error 
     return PN_EIO;
 }
 
-/* libpq knows the URL's password as soon as it starts, also one from a file. */
+/*
+ * libpq reads a password from wherever the URL has it, a file too, before it looks at this setting;
+ * which is none, so that it connects to nobody.
+ */
 static int derive(const PQconninfoOption *given, const char *role, char out[REMOTE_PASSWORD_SIZE],
                   struct pn_error *err)
 {
@@ -240,7 +243,7 @@ static int derive(const PQconninfoOption *given, const char *role, char out[REMO
         return 0;
     for (const PQconninfoOption *o = given; o->keyword; o++)
         add(&p, o->keyword, o->val);
-    add(&p, "hostaddr", "127.0.0.1");
+    add(&p, "target_session_attrs", "none");
     PGconn *probe = PQconnectStartParams(p.names, p.values, 0);
     int status = probe ? login_password(PQpass(probe), role, out, err)
                        : pn_error_set(err, PN_ENOMEM, "out of memory");
@@ -264,7 +267,7 @@ int login_connect(const struct remote *r, enum login login, PGconn **out, struct
     if (role[0]) {
         add(&p, "user", role);
         add(&p, "password", password[0] ? password : NULL);
-        add(&p, "passfile", "/dev/null");
+        add(&p, "passfile", "/dev/null/none"); /* not the user's own */
     }
     write_options(r, login, options, sizeof options);
     add_settings(&p, given, options);
