@@ -183,9 +183,9 @@ static void add_settings(struct parameters *p, const PQconninfoOption *given, co
 
 static void write_options(const struct remote *r, enum login login, char *out, size_t size)
 {
-    /* A plugin's name has letters, digits and '_' only, so it needs no quotes in any of this. */
+    /* In quotes, as it may be a word of SQL; it has letters, digits and '_' only. */
     snprintf(out, size,
-             "-c search_path=%s -c client_connection_check_interval=250"
+             "-c search_path=\"%s\" -c client_connection_check_interval=250"
              " -c idle_in_transaction_session_timeout=60000 -c statement_timeout=%d"
              " -c lock_timeout=%d -c standard_conforming_strings=on -c bytea_output=hex"
              " -c extra_float_digits=1 -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601"
@@ -224,10 +224,11 @@ static int finish(PGconn *conn, const char *role, PGconn **out, struct pn_error 
     size_t length = strlen(message);
     while (length && message[length - 1] == '\n')
         length--;
-    pn_error_set(err, PN_EIO, "cannot connect%s%s: %.*s", role[0] ? " as " : "", role, (int)length,
+    int status = conn && PQconnectionUsedPassword(conn) ? PN_EDENIED : PN_EIO;
+    pn_error_set(err, status, "cannot connect%s%s: %.*s", role[0] ? " as " : "", role, (int)length,
                  message);
     PQfinish(conn);
-    return PN_EIO;
+    return status;
 }
 
 /*
