@@ -37,9 +37,9 @@ static void on_ready(void *user, unsigned ready)
 static void on_notice(void *user, const PGresult *result)
 {
     struct link *l = user;
-    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    if (severity && strcmp(severity, "WARNING") == 0)
-        l->warned = true;
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (function && strcmp(function, "SyncRepWaitForLSN") == 0)
+        l->gave_up = true;
 }
 
 struct link *link_new(struct remote *r, PGconn *conn)

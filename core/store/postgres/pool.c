@@ -63,12 +63,15 @@ static void add_idle(struct link *l)
     wake_first(r);
 }
 
+/* A role that is refused may have got another password since: the next one looks, and sets it. */
 static void run_connect(struct thread_job *job)
 {
     struct connect *c = (struct connect *)job;
     c->status = setup_run(c->remote, &c->err);
     if (c->status == 0)
         c->status = login_connect(c->remote, LOGIN_PLUGIN, &c->conn, &c->err);
+    if (c->status == PN_EDENIED)
+        c->remote->is_set_up = false;
 }
 
 /* Between half of it and all: many hosts do not come at once. */

@@ -49,7 +49,7 @@ struct link {
     bool came;    /* something, since somebody waits */
     bool broken;  /* nothing can be sent any more */
     bool spoilt;  /* it is in the middle of something, and to be closed */
-    bool warned;  /* by the server, since a commit began */
+    bool gave_up; /* waiting for its standby: the server has said so since a commit began */
     void *waiter; /* a task */
     int owed, ahead;
     bool waits;      /* for its next result, which libpq keeps until it is whole */
@@ -133,12 +133,13 @@ int login_role(const struct remote *r, enum login login, char out[REMOTE_ROLE_SI
 /* Of a role that the host makes, from the URL's; "" where that has none. */
 int login_password(const char *secret, const char *role, char out[REMOTE_PASSWORD_SIZE],
                    struct pn_error *err);
-/* Blocks; for a thread. */
+/* Blocks; for a thread. PN_EIO; PN_EDENIED: it failed when a server had asked for the password. */
 int login_connect(const struct remote *r, enum login login, PGconn **out, struct pn_error *err);
 /* The URL without its password. */
 int login_redact(const char *url, char **out, struct pn_error *err);
 
-/* setup.c; blocks; for a thread. */
+/* setup.c; blocks; for a thread. Once it has succeeded it is not done again, until is_set_up is taken
+ * back. */
 int setup_run(struct remote *r, struct pn_error *err);
 
 /* blocking.c; for a thread */

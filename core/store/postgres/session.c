@@ -158,9 +158,9 @@ static int commit_failed(struct session *s, const PGresult *result, struct pn_er
  * A server that replicates warns when it stops waiting for its standby: committed, but perhaps lost
  * with this server.
  */
-static int check_warnings(const struct session *s, struct pn_error *err)
+static int check_standby(const struct session *s, struct pn_error *err)
 {
-    if (!s->link->warned)
+    if (!s->link->gave_up)
         return 0;
     return pn_error_set(err, PN_EIO,
                         "the server committed the command and gave up waiting for its standby: it "
@@ -171,7 +171,7 @@ static int commit(struct session *s, struct pn_error *err)
 {
     int64_t now = clock_monotonic(), until = now + COMMIT_MS_MAX * NS_PER_MS;
     PGresult *result = NULL;
-    s->link->warned = false;
+    s->link->gave_up = false;
     int status = link_send(s->link, "commit", err);
     if (status == 0)
         status = link_finish(s->link, until, &result, err);
@@ -179,7 +179,7 @@ static int commit(struct session *s, struct pn_error *err)
         (PQresultStatus(result) != PGRES_COMMAND_OK || strcmp(PQcmdStatus(result), "COMMIT") != 0))
         status = commit_failed(s, result, err);
     else if (status == 0)
-        status = check_warnings(s, err);
+        status = check_standby(s, err);
     else
         status = pn_error_set(err, PN_EIO,
                               "the connection was lost while the command was committed: it is not "
