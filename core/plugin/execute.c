@@ -550,9 +550,10 @@ void executor_release(struct executor *e)
     for (struct running *r = e->calls; r; r = r->next) {
         r->done = NULL;
         call_cancel(&r->call);
-        task_wake(&r->task);
     }
     while (e->scheduler && e->calls) {
+        for (struct running *r = e->calls; r; r = r->next)
+            task_wake(&r->task); /* it may sleep more than once before it ends */
         scheduler_finish(e->scheduler);
         holds_flush(&e->holds);
     }

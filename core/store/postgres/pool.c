@@ -222,6 +222,9 @@ int pool_take(struct remote *r, int64_t until, struct link **out, struct pn_erro
         return 0;
     if (!w.task || !r->threads)
         return take_blocking(r, out, err);
+    if (!r->fibers->goes_on())
+        return pn_error_set(err, PN_ECLOSED,
+                            "the call has ended"); /* and none is connected for it */
     enqueue(r, &w);
     int status = wait_in_turn(r, &w, until, out, err);
     dequeue(r, &w);
