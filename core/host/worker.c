@@ -215,6 +215,8 @@ static void report(void *user)
             freed += store_given_back(p->store);
         if (!p->serving)
             continue;
+        if (p->must_catch_up)
+            changes_catch_up(&w->changes, &p->serving->spec);
         renew_outgrown(w, p);
         bytes += vm_memory(p->serving->vm);
     }

@@ -5,6 +5,7 @@
 #include "binding/native.h"
 #include "binding/outgoing.h"
 #include "binding/waits.h"
+#include "lua/scheduler.h"
 #include "plugin/databases.h"
 
 #include <stdio.h>
@@ -346,8 +347,8 @@ static void close_previous(struct plugin *p)
 
 /*
  * What is published was migrated when it was deployed. A database that was lost or restored since
- * is brought there again:
- * nothing else would, as the same content is not deployed twice. It is no reason not to serve.
+ * is brought there again: nothing else would, as the same content is not deployed twice. It is no
+ * reason not to serve. A server may be away, and is waited for only by a task.
  */
 static void catch_up(struct plugin *p, const struct generation *g)
 {
@@ -356,6 +357,9 @@ static void catch_up(struct plugin *p, const struct generation *g)
     int applied = 0;
     struct pn_error err;
     if (!p->is_home || !g->scope.store)
+        return;
+    p->must_catch_up = p->is_remote && !task_current();
+    if (p->must_catch_up)
         return;
     int rc = generation_migrations(&g->bundle, engine_of(p), &list, &count, &err);
     if (rc == 0 && count)
@@ -367,6 +371,21 @@ static void catch_up(struct plugin *p, const struct generation *g)
         LOG(LOG_WARN, "the database was behind its plugin, and was migrated",
             LOG_STRING("generation", g->label), LOG_INT("migrations", applied));
     free(list);
+}
+
+void catalogue_catch_up(struct catalogue *c, struct text plugin)
+{
+    struct plugin *p = catalogue_plugin(c, plugin);
+    if (!p || !p->must_catch_up || !p->serving)
+        return;
+    struct generation *g = generation_ref(p->serving);
+    catch_up(p, g);
+    generation_unref(g);
+}
+
+static int64_t number_of(const struct generation *g)
+{
+    return g ? g->spec.number : 0;
 }
 
 int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err)
@@ -388,9 +407,13 @@ int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, s
         next = p->prepared;
         p->prepared = NULL;
     } else {
+        int64_t before = number_of(p->serving);
         rc = load(c, p, spec, &next, err);
         if (rc == 0)
             catch_up(p, next);
+        if (rc == 0 && number_of(p->serving) != before) /* both may be suspended */
+            rc = pn_error_set(err, PN_EBUSY, "another generation of '%s' was published meanwhile",
+                              spec->plugin);
     }
     if (rc == 0)
         rc = build_routes(c, p, next, &routes, err);
