@@ -7,10 +7,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum {
-    NOTHING_MAX = 3, /* results in a row that are none: the other side does not speak as agreed */
-    ENDING_MS = 2000,
-};
+enum { ENDING_MS = 2000 };
 
 /*
  * The watch is level-triggered and stays: what comes while nobody waits silences it, and the next
@@ -211,7 +208,7 @@ static int skip_group(struct link *l, int64_t until, struct pn_error *err)
         if (end)
             return 0;
         nothing = result ? 0 : nothing + 1;
-        if (nothing > NOTHING_MAX)
+        if (nothing > LINK_NOTHING_MAX)
             return lost(l, err);
     }
     return status;
@@ -261,7 +258,7 @@ int link_finish(struct link *l, int64_t until, PGresult **out, struct pn_error *
     int nothing = 0;
     while (status == 0 && (status = link_result(l, until, &result, err)) == 0) {
         nothing = result ? 0 : nothing + 1;
-        if (nothing > NOTHING_MAX)
+        if (nothing > LINK_NOTHING_MAX)
             return lost(l, err);
         if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
             PQclear(result);

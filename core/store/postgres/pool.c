@@ -41,13 +41,14 @@ static void close_idle(struct link *l)
 /* What is still owed to a link comes while it is idle; anything else is the server's farewell. */
 void pool_notice(struct link *l)
 {
-    PGresult *result;
+    int nothing = 0;
     bool good = PQconsumeInput(l->conn) == 1;
     while (good && l->owed && !PQisBusy(l->conn)) {
-        result = PQgetResult(l->conn);
+        PGresult *result = PQgetResult(l->conn);
         l->owed -= PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+        nothing = result ? 0 : nothing + 1;
         PQclear(result);
-        good = PQstatus(l->conn) == CONNECTION_OK;
+        good = PQstatus(l->conn) == CONNECTION_OK && nothing <= LINK_NOTHING_MAX;
     }
     if (!good || PQstatus(l->conn) != CONNECTION_OK)
         close_idle(l);

@@ -154,6 +154,8 @@ PGresult *blocking_run(PGconn *conn, const char *sql, int count, const char *con
 void remote_work(struct remote *r, void (*work)(void *user), void *user);
 
 /* link.c */
+/* Results in a row that are none: the other side does not speak as agreed. */
+enum { LINK_NOTHING_MAX = 3 };
 struct link *link_new(struct remote *r, PGconn *conn);
 void link_listen(struct link *l); /* its watch speaks */
 /* What the server does for it ends: it looks four times a second whether we are there (login.c). */

@@ -211,7 +211,7 @@ void session_finish_group(struct session *s)
     bool healthy = !l->broken && !l->spoilt && !l->reading;
     if (healthy && s->begun) {
         healthy = PQsendQueryParams(l->conn, "rollback", 0, NULL, NULL, NULL, NULL, 0) &&
-                  PQpipelineSync(l->conn) && PQflush(l->conn) >= 0;
+                  PQpipelineSync(l->conn) && PQflush(l->conn) == 0; /* nobody would send the rest */
         l->owed++;
         l->ahead = 0;
     }

@@ -200,8 +200,10 @@ static int send(struct remote_statement *st, int64_t until, struct pn_error *err
     status = link_flush(l, until, err);
     if (status == 0)
         status = link_skip(l, until, &failed, err);
-    if (status)
+    if (status) {
+        PQclear(failed);
         return session_lose(session, status, err);
+    }
     if (failed) {
         stop_reading(st);
         status = session_fail(session, failed, TEXT("begin"), err);
