@@ -194,9 +194,10 @@ def test_a_plugin_whose_name_ends_in_owner_owns_nothing_of_anothers(folder, data
     host = start_host(folder / "plugins", config=settings(database))
     host.ok("victim.tell", {"sql": "insert into rows(sku) values ('theirs')"})
     host.ok("victim_owner.tell", {"sql": "insert into rows(sku) values ('ours')"})
-    for sql in ("select sku from victim.rows", "insert into victim.rows(sku) values ('x')"):
-        told = host.ok("victim_owner.try", {"sql": sql})
-        assert not told["ok"] and "permission denied" in told["error"], told
+    told = host.ok("victim_owner.ask", {"sql": "select sku from victim.rows"})
+    assert not told["ok"] and "permission denied" in told["error"], told
+    told = host.call("victim_owner.tell", {"sql": "insert into victim.rows(sku) values ('x')"})
+    assert told.status == 500 and "permission denied" in str(told.json()), told
 
 
 def test_a_plugin_with_the_urls_login_as_its_role_is_not_served(folder, database, start_host, postgres):
