@@ -9,7 +9,11 @@
 
 #include <stdlib.h>
 
-enum { PAUSE_MS = 50, PAUSE_MS_MAX = 2000 };
+enum {
+    PAUSE_MS = 50,
+    PAUSE_MS_MAX = 2000,
+    SKIPPED_MAX = 1 << 20, /* bytes of rows nobody wants: a new connection costs less than more */
+};
 
 struct connect {
     struct thread_job job; /* first */
@@ -47,8 +51,10 @@ void pool_notice(struct link *l)
         PGresult *result = PQgetResult(l->conn);
         l->owed -= PQresultStatus(result) == PGRES_PIPELINE_SYNC;
         nothing = result ? 0 : nothing + 1;
+        l->skipped += PQresultMemorySize(result);
         PQclear(result);
-        good = PQstatus(l->conn) == CONNECTION_OK && nothing <= LINK_NOTHING_MAX;
+        good = PQstatus(l->conn) == CONNECTION_OK && nothing <= LINK_NOTHING_MAX &&
+               l->skipped <= SKIPPED_MAX;
     }
     if (!good || PQstatus(l->conn) != CONNECTION_OK)
         close_idle(l);
@@ -58,6 +64,7 @@ static void add_idle(struct link *l)
 {
     struct remote *r = l->remote;
     l->is_idle = true;
+    l->skipped = 0;
     l->next = r->idle;
     r->idle = l;
     link_listen(l);

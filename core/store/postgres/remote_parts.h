@@ -53,6 +53,7 @@ struct link {
     void *waiter; /* a task */
     int owed, ahead;
     bool waits;      /* for its next result, which libpq keeps until it is whole */
+    size_t skipped;  /* bytes of rows, while it was idle */
     uint64_t before; /* bytes that had come when it began to */
     struct remote_statement *reading;
     unsigned last_name;
