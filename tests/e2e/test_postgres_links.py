@@ -102,17 +102,18 @@ def test_a_query_that_caught_the_loss_is_answered_as_it_is(start, server):
 
 
 def test_a_command_whose_key_could_not_be_looked_up_is_run_again(start, server):
-    host = start()
+    host = start(limits={"wall_ms": 10000})
     host.ok("probe.tell")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        blocker = pool.submit(server.sql, "begin; lock table probe.pinion_replies; select 1 from pg_sleep(0.7)", "bank")
+        blocker = pool.submit(server.sql, "begin; lock table probe.pinion_replies; select 1 from pg_sleep(20)", "bank")
         e2e_host.wait_until("the lock", lambda: server.sql("select count(*) from pg_locks where mode = 'AccessExclusiveLock' "
             "and relation = 'probe.pinion_replies'::regclass", "bank") == "1")
         answer = pool.submit(host.request, "POST", "/call/probe.name", {"name": "a"}, [("Idempotency-Key", "k")])
         server.wait_activity("wait_event_type = 'Lock'")
         assert server.terminate("wait_event_type = 'Lock'") == 1
+        server.sql("select pg_cancel_backend(pid) from pg_stat_activity where query like '%pg_sleep(20)%' and pid <> pg_backend_pid()")
         assert answer.result().status == 200
-        blocker.result()
+        assert blocker.exception()  # it was ended
 
 
 def test_a_cursor_that_was_not_begun_says_that_its_connection_went(start):
