@@ -83,6 +83,7 @@ static int open_redis(const struct pinion_host *host, const struct pinion_value 
             .subscriptions = {.redis = r,
                               .ready = subscription_ready,
                               .lost = subscription_lost,
+                              .objected = subscription_objected,
                               .wanted = subscription_wanted},
         };
         problem = read_settings(r, config);

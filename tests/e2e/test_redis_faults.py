@@ -218,3 +218,64 @@ def test_a_server_that_has_moved_is_found(start, fake, lookups):
     assert code_of(host, "get('moved')") == "closed"  # from here on that one lets nobody in
     e2e_host.wait_until("the other", lambda: lua(host, "return ctx.redis:get('k') or ''") == "v")
     assert there.connections == 1
+
+
+# ---- subscriptions
+
+
+def connections_of(server):
+    told = subprocess.run(["redis-cli", "-s", str(server.socket), "info", "stats"], capture_output=True, text=True,
+                          timeout=10, check=True).stdout
+    return int(told.split("total_connections_received:")[1].split()[0])
+
+
+def test_a_channel_that_is_refused_leaves_the_others(start, serve):
+    server = serve("--user", "default", "on", "nopass", "~*", "+@all", "resetchannels", "&open", "&other")
+    host = start(f"unix:{server.socket}")
+    lua(host, "return ctx.redis:receive('open', 10) == nil")
+    e2e_host.wait_until("the subscription", lambda: lua(host, "return ctx.redis:publish('open', '0')") == 1)
+    assert lua(host, "return ctx.redis:receive('open', 1000)") == "0"
+    before = connections_of(server)
+    for _ in range(5):
+        assert code_of(host, "receive('secret', 5000)") == "noperm"
+        assert lua(host, "return ctx.redis:receive('other', 10) == nil") is True
+    e2e_host.wait_until("the subscription", lambda: lua(host, "return ctx.redis:publish('open', '1')") == 1)
+    assert lua(host, "return ctx.redis:receive('open', 1000)") == "1"
+    assert connections_of(server) - before == 2  # one of redis-cli
+
+
+def test_a_refused_channel_is_asked_again_later(start, serve):
+    server = serve("--user", "default", "on", "nopass", "~*", "+@all", "resetchannels")
+    host = start(f"unix:{server.socket}", idle_ms=300)
+    assert code_of(host, "receive('c', 5000)") == "noperm"
+    subprocess.run(["redis-cli", "-s", str(server.socket), "acl", "setuser", "default", "allchannels"], check=True, timeout=10,
+                   stdout=subprocess.DEVNULL)
+    e2e_host.wait_until("the subscription", lambda: lua(
+        host, "local _, err = ctx.redis:receive('c', 10) return err == nil and ctx.redis:publish('c', 'x') == 1"))
+    assert lua(host, "return ctx.redis:receive('c', 1000)") == "x"
+
+
+def test_a_subscription_in_use_stays_and_ends_when_nobody_asks(start, serve):
+    server = serve()
+    idle = 0.5 * e2e_host.SLOW
+    host = start(f"unix:{server.socket}", idle_ms=int(idle * 1000))
+    lua(host, "return ctx.redis:receive('c', 10) == nil")
+    e2e_host.wait_until("the subscription", lambda: lua(host, "return ctx.redis:publish('c', '0')") == 1)
+    lua(host, "for n = 1, 3 do ctx.redis:publish('c', '' .. n) end return 1")
+    for n in range(4):
+        assert lua(host, "return ctx.redis:receive('c', 0)") == str(n)
+        time.sleep(idle * 0.6)
+    assert lua(host, "return ctx.redis:publish('c', 'x')") == 1
+    e2e_host.wait_until("its end", lambda: lua(host, "return ctx.redis:publish('c', 'x')") == 0)
+
+
+def test_a_message_that_is_too_large_is_dropped(start, serve):
+    server = serve()
+    host = start(f"unix:{server.socket}")
+    lua(host, "return ctx.redis:receive('c', 10) == nil")
+    e2e_host.wait_until("the subscription", lambda: lua(host, "return ctx.redis:publish('c', '0')") == 1)
+    assert lua(host, "ctx.redis:receive('c', 1000) "
+                     "for n = 1, 2 do ctx.redis:publish('c', string.rep('x', (1 << 20) + 1)) end "
+                     "ctx.redis:publish('c', string.rep('x', 1 << 20)) "
+                     "return #ctx.redis:receive('c', 1000)") == 1 << 20
+    assert len(host.log(0, msg="a message that is too large was dropped")) == 1
