@@ -57,8 +57,8 @@ void native_drop(struct binding_call *call)
     }
     c->dropped = true;
     c->task = NULL;
-    if (c->function->f->cancel)
-        c->function->f->cancel(c, c->native->instance);
+    if (c->function->f.cancel)
+        c->function->f.cancel(c, c->native->instance);
 }
 
 static void end(struct pinion_call *c, enum native_end how)
@@ -241,7 +241,7 @@ static int push_failure(struct value_frame *f, const char *code, const char *mes
 static _Noreturn void blame(struct value_frame *f, const struct pinion_call *c, const char *reason)
 {
     LOG(LOG_ERROR, "a binding broke its contract", LOG_TEXT("binding", c->native->config->name),
-        LOG_STRING("function", c->function->f->name), LOG_STRING("error", reason));
+        LOG_STRING("function", c->function->f.name), LOG_STRING("error", reason));
     value_refuse(f, PN_ECONTRACT, "the binding broke its contract: %s", reason);
 }
 
@@ -299,7 +299,7 @@ static int push_end(struct value_frame *f, struct pinion_call *c)
 /* Raises when the call has ended meanwhile; what was begun is then dropped by its finish. */
 static void wait_for_end(struct value_frame *f, struct pinion_call *c)
 {
-    if (c->function->f->marks & PINION_PURE)
+    if (c->function->f.marks & PINION_PURE)
         blame(f, c, "it is marked as pure, and did not end before it returned");
     if (!c->task)
         value_refuse(f, PN_EDENIED, "nothing is waited for here");
@@ -321,7 +321,7 @@ int native_run(struct value_frame *f, void *instance)
     struct native *n = instance;
     struct call *call = value_call(f);
     const struct native_function *function = &n->functions[value_method(f) - n->methods];
-    check_kind(f, function->f);
+    check_kind(f, &function->f);
     if (!call->bindings)
         value_refuse(f, PN_EDENIED, "nothing is called from here");
     native_drop(call->bindings); /* of one that was refused, and the error caught */
@@ -336,7 +336,7 @@ int native_run(struct value_frame *f, void *instance)
     native_builder_init(&c->results, &c->arena);
     c->task = task_current();
     c->end = NATIVE_GOES_ON;
-    function->f->run(c, n->instance);
+    function->f.run(c, n->instance);
     if (c->end == NATIVE_GOES_ON)
         wait_for_end(f, c);
     return push_end(f, c);

@@ -9,7 +9,7 @@
 struct task;
 
 struct native_function {
-    const struct pinion_function *f;
+    struct pinion_function f; /* a copy; zeros where the object's is shorter */
     struct signature signature;
 };
 
@@ -17,7 +17,7 @@ struct native {
     struct pinion_host host; /* first: what the binding is given */
     struct natives *all;
     const struct native_config *config;
-    const struct pinion_binding *binding;
+    struct pinion_binding binding; /* a copy, likewise */
     bool opened;
     void *instance; /* its own */
     struct arena arena;

@@ -148,12 +148,12 @@ static const struct pinion_function functions[] = {{ {functions} }};
 {{
     static const struct pinion_binding b = {{ .abi_version = {version}, .struct_size = {size}, .name = "{name}",
         .version = "1", .summary = "x", .functions = functions, .function_count = {count},
-        .function_size = sizeof *functions, .open = open_it, .close = close_it }};
+        .function_size = {stride}, .open = open_it, .close = close_it }};
     return {give};
 }}
 """
 RIGHT = {"run": "", "open": "return 0;", "functions": '{"f", "() -> any", "x", 0, run, 0}', "version": "PINION_ABI_VERSION",
-         "size": "sizeof b", "name": "bad", "count": "1", "give": "&b", "export": ""}
+         "size": "sizeof b", "stride": "sizeof *functions", "name": "bad", "count": "1", "give": "&b", "export": ""}
 
 
 def compile_binding(folder, source, name="bad"):
@@ -167,6 +167,8 @@ def compile_binding(folder, source, name="bad"):
 @pytest.mark.parametrize("change, reason", [
     ({"version": "7"}, "it was made for version 7 of the ABI, this host has 1"),
     ({"size": "16"}, "its struct_size is 16"),
+    ({"stride": "sizeof *functions - 8"}, "its function_size is 40, and struct pinion_function of version 1 has at least 48"),
+    ({"stride": "sizeof *functions + 4"}, "its function_size is 52, and struct pinion_function of version 1 has at least 48 bytes, in steps of 8"),
     ({"name": "Bad"}, "its name 'Bad' is not"),
     ({"count": "0"}, "it has 0 functions"),
     ({"give": "0"}, "pinion_binding() gave NULL"),
@@ -195,6 +197,24 @@ def test_what_is_no_binding_keeps_the_host_from_starting(folder, change, reason)
     assert reason in line["error"], line
     if "trap" not in source:
         assert line["error"].startswith(f"binding 'bad': '{shared}': ")
+
+
+def test_what_was_made_with_a_later_header_of_the_version_is_taken(folder, start):
+    source = BAD.format(**{**RIGHT, "run": """const struct pinion_host *h = i;
+        h->push_integer(call, (int64_t)h->function(call)); h->finish(call);"""})
+    source = source.replace("static const struct pinion_function functions[] = {", """
+        struct later_function { struct pinion_function now; void *later[2]; };
+        static const struct later_function table[] = {{{"first", "() -> integer", "x", 0, run, 0}, {0}},
+            {{"second", "() -> integer", "x", 0, run, 0}, {(void *)&table, 0}}};
+        static const struct pinion_function functions[] = {""")
+    source = source.replace("    static const struct pinion_binding b = {", """
+        static const struct { struct pinion_binding now; void *later; } more = { { .abi_version = PINION_ABI_VERSION,
+            .struct_size = sizeof more, .name = "later", .version = "1", .summary = "x", .functions = &table->now,
+            .function_count = 2, .function_size = sizeof *table, .open = open_it, .close = close_it }, (void *)&more };
+        return &more.now;
+    static const struct pinion_binding b = {""")
+    host = start({"bad": {"path": str(compile_binding(folder, source))}}, needs=("binding bad",))
+    assert lua(host, "return { ctx.bad:first(), ctx.bad:second() }") == [0, 1]
 
 
 def test_a_configuration_that_is_wrong_is_refused(folder):
