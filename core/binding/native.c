@@ -79,7 +79,7 @@ static size_t smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* n->functions is zeroed. From where it stands, whatever size the object was compiled with. */
+/* From where it stands, whatever size the object was compiled with, into what is zeroed. */
 static const struct pinion_function *copy_function(struct native *n, size_t i)
 {
     const struct pinion_binding *b = &n->binding;

@@ -122,6 +122,15 @@ def test_what_a_server_does_not_take_is_bounded(start, serve):
     assert codes == ["timeout", "timeout", "too_many"]
 
 
+def test_an_answer_that_is_too_large_is_an_error(start, serve):
+    server = serve()
+    host = start(f"unix:{server.socket}")
+    push = "local x, list = string.rep('x', 1 << 20), {} for i = 1, 35 do list[i] = x end return ctx.redis:rpush('l', list)"
+    assert [lua(host, push), lua(host, push)] == [35, 70]
+    assert code_of(host, "lrange('l', 0, -1)") == "too_large"
+    assert lua(host, "return #ctx.redis:lpop('l')") == 1 << 20
+
+
 def test_a_connection_is_probed_while_it_is_quiet(start, serve):
     server = serve(port=free_port())
     host = start(f"redis://127.0.0.1:{server.port}")
