@@ -74,10 +74,10 @@ def test_a_call_in_a_hurry_leaves_the_others_their_connection(start, fake):
 
 def test_a_loop_that_stood_still_looks_before_it_gives_up(start, fake, folder):
     shared = compile_binding(folder, "#include <unistd.h>\n" + BAD.format(**{**RIGHT, "run": """
-        const struct pinion_host *h = i; int64_t until = h->now(h) + 1000; while (h->now(h) < until) usleep(10000);
+        const struct pinion_host *h = i; int64_t until = h->now(h) + 1200; while (h->now(h) < until) usleep(10000);
         h->push_nil(call); h->finish(call);"""}), "stall")
-    server = fake(after(0.75, "slow"))
-    host = start(f"redis://127.0.0.1:{server.port}", timeout_ms=500, others={"stall": {"path": str(shared)}})
+    server = fake(after(1, "slow"))
+    host = start(f"redis://127.0.0.1:{server.port}", timeout_ms=800, others={"stall": {"path": str(shared)}})
     assert lua(host, "return ctx.redis:get('k')") == "v"
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         slow = pool.submit(lua, host, "ctx.redis:get('slow') return 1")
@@ -101,7 +101,7 @@ def test_requests_that_were_given_up_count_until_they_are_answered(start, serve)
 
 def test_requests_that_were_given_up_end_with_a_connection_that_is_silent(start, serve):
     server = serve()
-    host = start(f"unix:{server.socket}", requests=2, wall_ms=300, timeout_ms=int(1000 * e2e_host.SLOW))
+    host = start(f"unix:{server.socket}", requests=2, wall_ms=300, timeout_ms=int(1300 * e2e_host.SLOW))
     assert lua(host, "return ctx.redis:set('k', 'v')") is True
     os.kill(server.process.pid, signal.SIGSTOP)
     assert [code_of(host, "get('k')") for _ in range(3)][2] == "too_many"
@@ -120,15 +120,6 @@ def test_what_a_server_does_not_take_is_bounded(start, serve):
     codes = [lua(host, push) for _ in range(3)]
     os.kill(server.process.pid, signal.SIGCONT)
     assert codes == ["timeout", "timeout", "too_many"]
-
-
-def test_an_answer_that_is_too_large_is_an_error(start, serve):
-    server = serve()
-    host = start(f"unix:{server.socket}")
-    push = "local x, list = string.rep('x', 1 << 20), {} for i = 1, 35 do list[i] = x end return ctx.redis:rpush('l', list)"
-    assert [lua(host, push), lua(host, push)] == [35, 70]
-    assert code_of(host, "lrange('l', 0, -1)") == "too_large"
-    assert lua(host, "return #ctx.redis:lpop('l')") == 1 << 20
 
 
 def test_a_connection_is_probed_while_it_is_quiet(start, serve):
@@ -266,14 +257,15 @@ def test_a_refused_channel_is_asked_again_later(start, serve):
 
 def test_a_subscription_in_use_stays_and_ends_when_nobody_asks(start, serve):
     server = serve()
-    idle = 0.5 * e2e_host.SLOW
+    idle = 1.0 * e2e_host.SLOW
     host = start(f"unix:{server.socket}", idle_ms=int(idle * 1000))
     lua(host, "return ctx.redis:receive('c', 10) == nil")
     e2e_host.wait_until("the subscription", lambda: lua(host, "return ctx.redis:publish('c', '0')") == 1)
     lua(host, "for n = 1, 3 do ctx.redis:publish('c', '' .. n) end return 1")
-    for n in range(4):
+    for n in range(3):
         assert lua(host, "return ctx.redis:receive('c', 0)") == str(n)
-        time.sleep(idle * 0.6)
+        time.sleep(idle * 0.4)
+    assert lua(host, "return ctx.redis:receive('c', 0)") == "3"
     assert lua(host, "return ctx.redis:publish('c', 'x')") == 1
     e2e_host.wait_until("its end", lambda: lua(host, "return ctx.redis:publish('c', 'x')") == 0)
 
