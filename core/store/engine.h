@@ -181,6 +181,8 @@ static inline void store_set_fault(struct store *s, enum store_fault fault)
 /* The reader for the next read, its snapshot opened; where none is pinned, `apart` from others. */
 int store_reader(struct store *s, bool apart, struct connection **out, struct pn_error *err);
 /* Until nobody is inside of it. PN_EBUSY, PN_ETIMEOUT. */
+int store_wait_idle(struct connection *c, struct pn_error *err);
+/* The same, to read from its snapshot. PN_EBUSY also when that was lost. */
 int store_wait(struct connection *c, struct pn_error *err);
 void store_wake(const struct connection *c);
 /* A reader lost a holder. */

@@ -84,7 +84,8 @@ bool store_in_transaction(const struct store *s);
  * (store_snapshot_use) when it goes on; others get fresh ones meanwhile. A statement whose text is
  * known to be slow (fetch.h) opens one for itself, unless one is pinned: who reads several times
  * pins before the second. A long pin keeps the log from being reset: bound it by the call's
- * deadline.
+ * deadline. A read that fails for want of memory, or as the disk does, may end its snapshot: who has
+ * pinned that gets PN_EBUSY from then on, others another one.
  */
 struct snapshot;
 /* Of the last read; NULL when nothing was read yet. */

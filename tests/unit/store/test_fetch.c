@@ -288,6 +288,73 @@ static void statement__released_meanwhile_is_so_afterwards(void **state)
     assert_int_equal(read_value("select 3"), 3);
 }
 
+/* Its sorter takes more than the account of memory has. As it reads a table, SQLite then ends the
+ * transaction as well. */
+#define HUNGRY                                                                                     \
+    "select length(z) from (" ROWS(                                                                \
+        "300000") "select zeroblob(1000000) as z from n, (select 1 from t limit 1)"                \
+                  " where i > 299980) order by z"
+
+static void expect_lost(const char *sql)
+{
+    assert_int_equal(run_as(fx.reader, STORE_READ, sql), PN_EBUSY);
+    assert_non_null(strstr(fx.err.message, "the snapshot was lost"));
+}
+
+static void snapshot__that_a_failure_has_ended_is_read_from_no_more(void **state)
+{
+    (void)state;
+    struct store_limits limits = {.heap_bytes = 5 << 20};
+    close_stores();
+    open_stores(&limits);
+    migrate("create table t(v);");
+    for (int threaded = 0; threaded < 2; threaded++) {
+        int batches = 0;
+        write_one("insert into t values (1)");
+        store_snapshot_end(fx.reader);
+        assert_int_equal(read_value("select count(*) from t"), 1 + 2 * threaded);
+        struct snapshot *pinned = store_snapshot_pin(fx.reader);
+        store_snapshot_use(fx.reader, pinned);
+        struct statement *open = prepare("select v from t union all select 2", 0, INT64_MAX);
+        assert_int_equal(statement_step(open, &fx.err), STORE_ROW);
+        write_one("insert into t values (2)");
+        if (threaded) {
+            struct statement *hungry = prepare(HUNGRY, 0, INT64_MAX);
+            assert_int_equal(next(hungry, &batches), PN_ENOMEM);
+            statement_release(hungry);
+        } else {
+            assert_int_equal(run_as(fx.reader, STORE_READ, HUNGRY), PN_ENOMEM);
+        }
+        assert_int_equal(batches, threaded);
+        expect_lost("select count(*) from t");
+        assert_int_equal(statement_step(open, &fx.err), PN_EBUSY);
+        statement_release(open);
+        store_snapshot_use(fx.reader, NULL);
+        assert_int_equal(read_value("select count(*) from t"), 2 + 2 * threaded);
+        store_snapshot_unpin(fx.reader, pinned);
+    }
+}
+
+/* Whoever has read nothing else finds another one; whoever has is told. */
+static void snapshot__of_a_tick_that_was_lost_is_replaced(void **state)
+{
+    (void)state;
+    struct store_limits limits = {.heap_bytes = 5 << 20};
+    close_stores();
+    open_stores(&limits);
+    migrate("create table t(v);");
+    write_one("insert into t values (1)");
+    assert_int_equal(run_as(fx.reader, STORE_READ, HUNGRY), PN_ENOMEM);
+    struct snapshot *pinned = store_snapshot_pin(fx.reader);
+    store_snapshot_use(fx.reader, pinned);
+    expect_lost("select 1");
+    store_snapshot_use(fx.reader, NULL);
+    assert_int_equal(read_value("select 2"), 2);
+    assert_ptr_not_equal(store_snapshot_pin(fx.reader), pinned);
+    store_snapshot_unpin(fx.reader, store_snapshot_pin(fx.reader));
+    store_snapshot_unpin(fx.reader, pinned);
+}
+
 #define ENDLESS                                                                                    \
     "with recursive n(i) as (select 1 union all select i + 1 from n) select max(i) from n"
 
@@ -371,6 +438,8 @@ int main(void)
         FETCH_TEST(read__sees_its_snapshot_in_the_thread_too),
         FETCH_TEST(snapshot__that_is_in_use_is_waited_for),
         FETCH_TEST(statement__released_meanwhile_is_so_afterwards),
+        FETCH_TEST(snapshot__that_a_failure_has_ended_is_read_from_no_more),
+        FETCH_TEST(snapshot__of_a_tick_that_was_lost_is_replaced),
         FETCH_TEST(thread__ends_with_every_limit),
         FETCH_TEST(failure__in_the_thread_is_told),
         FETCH_TEST(batch__is_in_the_stores_account_of_memory),
