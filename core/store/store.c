@@ -242,9 +242,12 @@ void store_wake(const struct connection *c)
         wake_all(c);
 }
 
+/* Whoever comes back lets those in first who have waited meanwhile: one that iterates would else
+ * have taken it again before they run. */
 int store_wait_idle(struct connection *c, struct pn_error *err)
 {
-    while (c->busy) {
+    bool gives_way = c->awaited > 0 && wait_for;
+    for (; c->busy || gives_way; gives_way = false) {
         if (!wait_for)
             return pn_error_set(err, PN_EBUSY, "%s: another statement reads from this snapshot",
                                 c->store->path);

@@ -271,6 +271,43 @@ static void snapshot__that_is_in_use_is_waited_for(void **state)
     store_snapshot_unpin(fx.reader, pinned);
 }
 
+static int waits;
+
+/* Another one waits first; then the iterator, for its next batch. */
+static bool wait_in_turn(const void *what)
+{
+    (void)what;
+    if (++waits > 1)
+        return false;
+    fetch_run(away);
+    fetch_end(away);
+    while (statement_step(away, &fx.err) != STORE_AWAY)
+        continue;
+    assert_int_equal(fetch_begin(away, 0, INT64_MAX, &fx.err), PN_ETIMEOUT);
+    return true;
+}
+
+static void iterator__gives_way_to_who_has_waited(void **state)
+{
+    (void)state;
+    assert_int_equal(read_value("select 1"), 1);
+    struct snapshot *pinned = store_snapshot_pin(fx.reader);
+    store_snapshot_use(fx.reader, pinned);
+    away = prepare(MIXED, 300000, INT64_MAX);
+    while (statement_step(away, &fx.err) != STORE_AWAY)
+        continue;
+    assert_int_equal(fetch_begin(away, 0, INT64_MAX, &fx.err), 0);
+    store_set_wait(wait_in_turn, wake);
+    waits = 0;
+    assert_int_equal(read_value("select 2"), 2);
+    assert_int_equal(waits, 2);
+    fetch(away); /* nobody waits now */
+    assert_int_equal(statement_step(away, &fx.err), STORE_ROW);
+    store_set_wait(NULL, NULL);
+    statement_release(away);
+    store_snapshot_unpin(fx.reader, pinned);
+}
+
 static void statement__released_meanwhile_is_so_afterwards(void **state)
 {
     (void)state;
@@ -437,6 +474,7 @@ int main(void)
         FETCH_TEST(statement__that_gave_rows_already_goes_on_in_a_thread),
         FETCH_TEST(read__sees_its_snapshot_in_the_thread_too),
         FETCH_TEST(snapshot__that_is_in_use_is_waited_for),
+        FETCH_TEST(iterator__gives_way_to_who_has_waited),
         FETCH_TEST(statement__released_meanwhile_is_so_afterwards),
         FETCH_TEST(snapshot__that_a_failure_has_ended_is_read_from_no_more),
         FETCH_TEST(snapshot__of_a_tick_that_was_lost_is_replaced),
