@@ -271,6 +271,27 @@ static void snapshot__that_is_in_use_is_waited_for(void **state)
     store_snapshot_unpin(fx.reader, pinned);
 }
 
+/* What SQLite says of a failure belongs to whoever is inside of the connection. */
+static void failure__is_told_when_the_connection_is_free(void **state)
+{
+    (void)state;
+    char *longest = calloc(1, STORE_VALUE_MAX + 1);
+    struct statement *failed = prepare("select length($1)", 0, 1);
+    statement_bind_text(failed, 1, (struct text){longest, STORE_VALUE_MAX + 1});
+    away = prepare(SLOW, 7, 1);
+    assert_int_equal(statement_step(away, &fx.err), STORE_AWAY);
+    assert_int_equal(fetch_begin(away, 0, INT64_MAX, &fx.err), 0);
+    store_set_wait(wait_to_the_end, wake);
+    waited_for = NULL;
+    assert_int_equal(statement_step(failed, &fx.err), PN_ELIMIT);
+    assert_non_null(waited_for);
+    store_set_wait(NULL, NULL);
+    assert_int_equal(statement_step(away, &fx.err), STORE_ROW);
+    statement_release(failed);
+    statement_release(away);
+    free(longest);
+}
+
 static int waits;
 
 /* Another one waits first; then the iterator, for its next batch. */
@@ -474,6 +495,7 @@ int main(void)
         FETCH_TEST(statement__that_gave_rows_already_goes_on_in_a_thread),
         FETCH_TEST(read__sees_its_snapshot_in_the_thread_too),
         FETCH_TEST(snapshot__that_is_in_use_is_waited_for),
+        FETCH_TEST(failure__is_told_when_the_connection_is_free),
         FETCH_TEST(iterator__gives_way_to_who_has_waited),
         FETCH_TEST(statement__released_meanwhile_is_so_afterwards),
         FETCH_TEST(snapshot__that_a_failure_has_ended_is_read_from_no_more),
