@@ -51,6 +51,7 @@ struct statement {
     struct connection *connection; /* NULL: PostgreSQL's (postgres/remote_parts.h) */
     sqlite3_stmt *handle;
     struct text sql; /* owned, behind the struct */
+    uint64_t key;    /* its hash, never 0 */
     enum mode mode;  /* MODE_PLUGIN or MODE_SERVICE */
     bool read_only;
     bool used;
@@ -78,7 +79,7 @@ struct cache {
     struct statement *hints[HINTS]; /* by the address of the text; verified by content */
 };
 
-/* Texts that were slow, by their hash: a few, of which one drives out another. */
+/* Texts that were slow, by their keys: a few, of which one drives out another. */
 struct slow {
     int count;
     uint64_t key[64]; /* 0: none */
@@ -100,7 +101,7 @@ struct connection {
     int checkpoint_at;         /* log_pages that make a checkpoint due */
     bool snapshot;             /* a reader's: BEGIN was run */
     int pins, active;          /* holders of the snapshot: suspended calls, statements in use */
-    bool busy;                 /* inside SQLite, perhaps suspended there or in another thread */
+    bool busy;                 /* inside SQLite, perhaps suspended there, or given to a thread */
     struct statement *away;    /* the one that a thread steps, or NULL */
     unsigned awaited;          /* by how many that want to read from this very snapshot */
     struct statement *leaving; /* released while it was busy */
@@ -203,6 +204,7 @@ void statement_settle(struct statement *st);
 
 /* fetch.c */
 bool slow_knows(const struct slow *slow, struct text sql);
+uint64_t slow_key(struct text sql);
 /* While it is stepped here: it has run for so long that another thread should. */
 bool fetch_is_due(const struct statement *st);
 /* It is: STORE_AWAY. */

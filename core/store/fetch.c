@@ -5,36 +5,38 @@
 
 enum { FORGET_RUNS = 8 }; /* that were fast, one after the other */
 
-static uint64_t key_of(const struct slow *slow, struct text sql, size_t *at)
+/* Two texts with one key would share what is known of them, which hurts neither's answer. */
+uint64_t slow_key(struct text sql)
 {
-    uint64_t key = text_hash(sql) | 1; /* 0 is nobody's */
-    *at = (size_t)(key >> 8) % (sizeof slow->key / sizeof *slow->key);
-    return key;
+    return text_hash(sql) | 1; /* 0 is nobody's */
 }
 
-/* Two texts with one hash would share what is known of them, which hurts neither's answer. */
+static size_t place_of(const struct slow *slow, uint64_t key)
+{
+    return (size_t)(key >> 8) % (sizeof slow->key / sizeof *slow->key);
+}
+
+static bool is_slow(const struct slow *slow, uint64_t key)
+{
+    return slow->key[place_of(slow, key)] == key;
+}
+
 bool slow_knows(const struct slow *slow, struct text sql)
 {
-    size_t at;
-    if (!slow->count)
-        return false;
-    uint64_t key = key_of(slow, sql, &at);
-    return slow->key[at] == key;
+    return slow->count && is_slow(slow, slow_key(sql));
 }
 
-static void learn(struct slow *slow, struct text sql)
+static void learn(struct slow *slow, uint64_t key)
 {
-    size_t at;
-    uint64_t key = key_of(slow, sql, &at);
+    size_t at = place_of(slow, key);
     slow->count += slow->key[at] == 0;
     slow->key[at] = key;
     slow->fast[at] = 0;
 }
 
-static void note_fast(struct slow *slow, struct text sql)
+static void note_fast(struct slow *slow, uint64_t key)
 {
-    size_t at;
-    uint64_t key = key_of(slow, sql, &at);
+    size_t at = place_of(slow, key);
     if (slow->key[at] != key || ++slow->fast[at] < FORGET_RUNS)
         return;
     slow->key[at] = 0;
@@ -46,7 +48,7 @@ void statement_may_leave(struct statement *st, int64_t rows)
     if (st->connection->writer)
         return;
     st->may_leave = true;
-    st->away = slow_knows(&st->connection->store->slow, st->sql);
+    st->away = is_slow(&st->connection->store->slow, st->key);
     st->fetch = (struct fetch){.wanted = rows, .rc = SQLITE_ROW};
 }
 
@@ -58,7 +60,7 @@ bool fetch_is_due(const struct statement *st)
 int fetch_leave(struct statement *st)
 {
     st->away = true;
-    learn(&st->connection->store->slow, st->sql);
+    learn(&st->connection->store->slow, st->key);
     if (st->began)
         return STORE_AWAY;
     sqlite3_reset(st->handle);
@@ -257,9 +259,9 @@ void fetch_release(struct statement *st)
         return;
     struct slow *slow = &st->connection->store->slow;
     if (st->spent > FETCH_SLOW_NS)
-        learn(slow, st->sql);
+        learn(slow, st->key);
     else if (st->away && !st->failed)
-        note_fast(slow, st->sql);
+        note_fast(slow, st->key);
     sqlite3_free(st->fetch.cells);
     sqlite3_free(st->fetch.bytes);
     st->fetch.cells = NULL;

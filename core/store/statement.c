@@ -211,6 +211,7 @@ static int prepare_new(struct connection *c, struct text sql, enum mode mode,
     if (sql.len)
         memcpy(st + 1, sql.data, sql.len);
     st->sql = (struct text){(const char *)(st + 1), sql.len};
+    st->key = slow_key(st->sql);
     st->connection = c;
     st->mode = mode;
     int status = compile(c, st, err);
