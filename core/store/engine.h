@@ -42,8 +42,10 @@ struct fetch {
     size_t columns, rows;
     size_t next;    /* rows that were taken: the one that is read is the last of these */
     int64_t wanted; /* rows that may still be asked for */
-    int64_t deadline, cpu_limit, cpu_begun, cpu;
-    int rc; /* of the last step */
+    int64_t deadline, limit, cpu_limit; /* of this batch: when; ns in all; ns of CPU time */
+    int64_t cpu_begun, cpu;
+    int rc;           /* of the last step */
+    atomic_int clock; /* of the thread that is at it (base/clock.h); 0: none */
     atomic_bool stop;
 };
 

@@ -93,10 +93,24 @@ int fetch_begin(struct statement *st, int64_t deadline, int64_t cpu_ns, struct p
     f->rows = f->next = 0;
     f->used = 0;
     f->deadline = deadline;
+    f->limit = st->limit ? st->limit - st->spent : INT64_MAX;
     f->cpu_limit = cpu_ns;
     f->cpu = 0;
     atomic_store_explicit(&f->stop, false, memory_order_relaxed);
     return 0;
+}
+
+/* What the thread has written before it set its clock stays until it has taken that away. */
+int64_t fetch_left(const struct statement *st)
+{
+    const struct fetch *f = &st->fetch;
+    int64_t left = f->limit, cpu_left = f->cpu_limit;
+    int clock = atomic_load_explicit(&f->clock, memory_order_acquire);
+    if (clock) {
+        left -= clock_monotonic() - st->since;
+        cpu_left -= clock_cpu(clock) - f->cpu_begun;
+    }
+    return left < cpu_left ? left : cpu_left;
 }
 
 bool fetch_is_over(struct statement *st)
@@ -221,7 +235,9 @@ void fetch_run(struct statement *st)
     struct heap_account *before = heap_switch(st->connection->store->heap);
     f->cpu_begun = clock_thread_cpu();
     st->since = clock_monotonic();
+    atomic_store_explicit(&f->clock, clock_of_thread(), memory_order_release);
     step_ahead(st);
+    atomic_store_explicit(&f->clock, 0, memory_order_release);
     st->spent += clock_monotonic() - st->since;
     f->cpu = clock_thread_cpu() - f->cpu_begun;
     heap_switch(before);
@@ -241,8 +257,10 @@ int64_t fetch_end(struct statement *st)
 {
     struct fetch *f = &st->fetch;
     f->wanted -= (int64_t)f->rows;
-    if (atomic_load_explicit(&f->stop, memory_order_relaxed) && f->rc != SQLITE_DONE)
+    if (atomic_load_explicit(&f->stop, memory_order_relaxed) && f->rc != SQLITE_DONE) {
         f->rc = SQLITE_INTERRUPT; /* it had not begun, perhaps */
+        st->over = st->limit && st->spent > st->limit;
+    }
     if (f->rc != SQLITE_ROW && f->rc != SQLITE_DONE) {
         st->failed = f->rc;
         f->rows = 0;

@@ -2,6 +2,7 @@
 #include "store/fixture.h"
 
 #include "base/clock.h"
+#include "store/faulty_vfs.h"
 #include "store/fetch.h"
 
 #include <pthread.h>
@@ -451,6 +452,50 @@ static void thread__ends_with_every_limit(void **state)
     assert_int_equal(read_value("select 4"), 4);
 }
 
+/* What its thread does not ask for itself, while one instruction works: count(*) is one. */
+static int end_of_count(int64_t limit, int64_t cpu_ns)
+{
+    pthread_t thread;
+    struct statement *st = prepare("select count(*) from t", 0, 1);
+    statement_limit(st, limit);
+    int64_t begun = clock_monotonic();
+    assert_int_equal(statement_step(st, &fx.err), STORE_AWAY);
+    assert_int_equal(fetch_begin(st, 0, cpu_ns, &fx.err), 0);
+    assert_true(fetch_left(st) >= 20 * NS_PER_MS);
+    assert_int_equal(pthread_create(&thread, NULL, in_thread, st), 0);
+    while (fetch_left(st) > 0)
+        usleep(1000);
+    assert_true(clock_monotonic() - begun >= 20 * NS_PER_MS);
+    fetch_stop(st);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(fetch_end(st) < 500 * NS_PER_MS); /* of a second */
+    int rc = statement_step(st, &fx.err);
+    statement_release(st);
+    return rc;
+}
+
+static void instruction__that_asks_nothing_is_ended_from_outside(void **state)
+{
+    (void)state;
+    struct store_limits limits = {.cache_kb = 100};
+    close_stores();
+    faulty_vfs_install();
+    open_stores(&limits);
+    migrate("create table t(v);"
+            "insert into t with recursive n(i) as (select 1 union all select i + 1 from n where "
+            "i < 1000) select zeroblob(3000) from n;"); /* one on each page */
+    disk.read_us = 50;
+    struct statement *st = prepare("select count(*) from t", 0, 1);
+    assert_int_equal(statement_step(st, &fx.err), STORE_ROW); /* here, as nobody knew */
+    statement_release(st);
+    disk.read_us = 1000;
+    assert_int_equal(end_of_count(20 * NS_PER_MS, INT64_MAX), PN_ETIMEOUT);
+    assert_true(text_starts_with(text_of(fx.err.message), TEXT("it ran longer than 20 ms")));
+    assert_int_equal(end_of_count(0, 20 * NS_PER_MS), PN_ETIMEOUT);
+    disk.read_us = 0;
+    assert_int_equal(read_value("select count(*) from t"), 1000);
+}
+
 static void failure__in_the_thread_is_told(void **state)
 {
     (void)state;
@@ -501,6 +546,7 @@ int main(void)
         FETCH_TEST(snapshot__that_a_failure_has_ended_is_read_from_no_more),
         FETCH_TEST(snapshot__of_a_tick_that_was_lost_is_replaced),
         FETCH_TEST(thread__ends_with_every_limit),
+        FETCH_TEST(instruction__that_asks_nothing_is_ended_from_outside),
         FETCH_TEST(failure__in_the_thread_is_told),
         FETCH_TEST(batch__is_in_the_stores_account_of_memory),
     };
