@@ -14,6 +14,7 @@ enum { TRACE_SIZE = 33, HEADERS_MAX = 6 };
 struct stream {
     struct streams *owner;
     struct stream *next, *previous;
+    unsigned *of_plugin;   /* the plugin's count */
     struct errand *errand; /* NULL: not begun */
     struct generation *generation;
     const struct capability *capability; /* the generation's */
@@ -25,12 +26,15 @@ struct stream {
     uint64_t bytes;
 };
 
-struct stream *stream_new(struct streams *owner)
+struct stream *stream_new(struct streams *owner, unsigned *of_plugin)
 {
-    struct stream *s = owner->count < STREAMS_MAX ? calloc(1, sizeof *s) : NULL;
+    bool room = owner->count < STREAMS_MAX && *of_plugin < STREAMS_PLUGIN_MAX;
+    struct stream *s = room ? calloc(1, sizeof *s) : NULL;
     if (!s)
         return NULL;
     s->owner = owner;
+    s->of_plugin = of_plugin;
+    ++*of_plugin;
     s->next = owner->first;
     if (s->next)
         s->next->previous = s;
@@ -54,6 +58,7 @@ void stream_free(struct stream *s)
     else
         s->owner->first = s->next;
     s->owner->count--;
+    --*s->of_plugin;
     free(s);
 }
 

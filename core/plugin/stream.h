@@ -20,7 +20,8 @@ struct generation;
 struct http_exchange;
 struct stream;
 
-enum { STREAMS_MAX = 256 };
+/* Of one worker, and of one plugin in it. */
+enum { STREAMS_MAX = 256, STREAMS_PLUGIN_MAX = 64 };
 
 /* Of one worker. */
 struct streams {
@@ -32,8 +33,11 @@ struct streams {
 /* Aborts what is under way. */
 void streams_release(struct streams *s);
 
-/* NULL: there are STREAMS_MAX, or memory is out. */
-struct stream *stream_new(struct streams *owner);
+/*
+ * `of_plugin` counts those of its plugin, and outlasts them. NULL: there are too many of them, or
+ * of all, or memory is out.
+ */
+struct stream *stream_new(struct streams *owner, unsigned *of_plugin);
 void stream_free(struct stream *s); /* before stream_start; NULL is fine */
 
 /* Takes over the errand; the rest is borrowed, but for a reference on the generation. */

@@ -106,6 +106,7 @@ static void close_host(void)
     executor_release(&f.executor);
     assert_null(f.executor.streams.first);
     assert_int_equal(f.executor.streams.count, 0);
+    assert_int_equal(catalogue_plugin(f.catalogue, TEXT("alpha"))->streams, 0);
     assert_int_equal(f.outgoing->running, 0);
     dispatch_release(&f.dispatcher);
     catalogue_free(f.catalogue);
@@ -269,12 +270,17 @@ static void stream__that_breaks_off_is_reset(void **state)
 static void stream__beyond_the_limit_is_refused(void **state)
 {
     (void)state;
-    f.executor.streams.count += STREAMS_MAX;
-    ask(&c, "/whole");
-    UNTIL(is_whole(&c));
-    assert_true(has(&c, "503 Service") && has(&c, "\"overloaded\"") && has(&c, "streamed"));
-    f.executor.streams.count -= STREAMS_MAX;
-    release(&c);
+    struct plugin *p = catalogue_plugin(f.catalogue, TEXT("alpha"));
+    for (int of_plugin = 0; of_plugin < 2; of_plugin++) {
+        unsigned *count = of_plugin ? &p->streams : &f.executor.streams.count;
+        unsigned most = of_plugin ? STREAMS_PLUGIN_MAX : STREAMS_MAX;
+        *count += most;
+        ask(&c, "/whole");
+        UNTIL(is_whole(&c));
+        assert_true(has(&c, "503 Service") && has(&c, "\"overloaded\"") && has(&c, "streamed"));
+        *count -= most;
+        release(&c);
+    }
 }
 
 static void stream__ends_with_its_client(void **state)
