@@ -6,6 +6,7 @@
 #include "http/streamed.h"
 #include "plugin/generation.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -82,19 +83,25 @@ void streams_release(struct streams *s)
 void stream_begin(struct stream *s, struct errand *e, struct generation *g,
                   const struct capability *c, struct text trace_id)
 {
+    assert(!s->errand); /* no call runs twice */
     s->errand = e;
     s->generation = generation_ref(g);
     s->capability = c;
     snprintf(s->trace_id, sizeof s->trace_id, "%.*s", TEXT_ARGS(trace_id));
 }
 
+static void log_end(struct stream *s, const char *message, const char *code, const char *why)
+{
+    s->generation->errors++;
+    LOG(LOG_WARN, message, LOG_TEXT("capability", s->capability->address),
+        LOG_STRING("generation", s->generation->label), LOG_STRING("trace_id", s->trace_id),
+        LOG_INT("bytes", (int64_t)s->bytes), LOG_STRING("code", code), LOG_STRING("error", why));
+}
+
 /* It ended otherwise than it should: the other end, or what it was allowed. */
 static void break_off(struct stream *s, const char *code, const char *why)
 {
-    s->generation->errors++;
-    LOG(LOG_WARN, "a stream was broken off", LOG_TEXT("capability", s->capability->address),
-        LOG_STRING("generation", s->generation->label), LOG_STRING("trace_id", s->trace_id),
-        LOG_INT("bytes", (int64_t)s->bytes), LOG_STRING("code", code), LOG_STRING("error", why));
+    log_end(s, "a stream was broken off", code, why);
     abort_stream(s);
 }
 
@@ -208,19 +215,26 @@ static int begin_answer(struct stream *s)
     return http_exchange_begin(s->exchange, &head, length_of(s), on_drained, s);
 }
 
-void stream_start(struct stream *s, struct http_exchange *x)
+bool stream_start(struct stream *s, struct http_exchange *x)
 {
     static const struct errand_sink calls = {.take = on_piece, .ended = on_ended};
     struct errand_sink sink = calls;
     s->exchange = x;
     s->moved_at = loop_now(s->owner->loop);
     sink.user = s;
-    if (begin_answer(s) != 0 || watch_idle(s) != 0) {
-        break_off(s, "internal", "out of memory");
-    } else if (http_exchange_gone(x)) {
-        abort_stream(s);
-    } else {
-        http_exchange_on_gone(x, on_gone, s);
-        errand_pass(s->errand, &sink); /* may free it */
+    const char *why = watch_idle(s) != 0      ? "out of memory"
+                      : begin_answer(s) != 0 ? "its head cannot be sent"
+                                             : NULL;
+    if (why) {
+        log_end(s, "a stream could not be begun", "internal", why);
+        stream_free(s);
+        return false;
     }
+    if (http_exchange_gone(x)) {
+        abort_stream(s);
+        return true;
+    }
+    http_exchange_on_gone(x, on_gone, s);
+    errand_pass(s->errand, &sink); /* may free it */
+    return true;
 }

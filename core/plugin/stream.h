@@ -44,7 +44,10 @@ void stream_free(struct stream *s); /* before stream_start; NULL is fine */
 void stream_begin(struct stream *s, struct errand *e, struct generation *g,
                   const struct capability *c, struct text trace_id);
 
-/* Answers the exchange, now or over time. */
-void stream_start(struct stream *s, struct http_exchange *x);
+/*
+ * Answers the exchange, now or over time. False: it could not begin and has ended, without a word;
+ * the exchange is still to be answered.
+ */
+bool stream_start(struct stream *s, struct http_exchange *x);
 
 #endif
