@@ -305,10 +305,14 @@ static bool attempt(struct errand *e)
     if (!wait_for_answer(e))
         return false;
     const struct http_transfer_answer *a = http_transfer_answer(e->transfer);
-    if (is_passed_on(e, a))
+    if (is_passed_on(e, a) && lane_stream(&e->place)) {
         lane_tell(&e->place, BREAKER_GOOD, clock_monotonic());
-    else
-        leave(e, judge(a));
+        return true;
+    }
+    leave(e, judge(a));
+    if (is_passed_on(e, a))
+        return fail(e, "too_many", "%d bodies are being passed on to this plugin's callers",
+                    LANE_STREAMS_MAX);
     return a->end == HTTP_TRANSFER_ANSWERED || fail(e, ends[a->end].code, "%s", a->reason);
 }
 
