@@ -119,6 +119,9 @@ def test_what_the_upstream_says_instead_is_an_error_of_the_call(host):
         answer = host.request("POST", "/call/files.pdf",
                               {"path": path, "options": {"timeout_ms": 400}})
         assert answer.status == 502 and answer.json()["details"]["code"] == code, (path, answer)
+    for status in (204, 205, 206, 304):
+        answer = host.request("POST", "/call/files.anything", {"path": f"/status?code={status}"})
+        assert answer.status == 502 and answer.json()["details"]["status"] == status, answer
     odd = host.request("POST", "/call/files.anything", {"path": "/odd-type"})
     assert odd.body == b"abc" and odd.headers["content-type"] == "application/octet-stream"
     assert "content-disposition" not in odd.headers
