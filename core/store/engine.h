@@ -143,7 +143,7 @@ struct store {
     struct connection *readers; /* all of them */
     int reader_count;
     struct connection *current; /* the reader of this tick, or NULL */
-    struct connection *last;    /* the reader of the last read, or NULL */
+    struct connection *last;    /* the reader of the last read, or as chosen; or NULL */
     struct connection *chosen;  /* by store_snapshot_use, or NULL */
     struct connection *probe;   /* of store_version alone; NULL until it is first asked */
     int64_t version;            /* what it said … */

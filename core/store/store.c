@@ -367,5 +367,5 @@ void store_snapshot_unpin(struct store *s, struct snapshot *snapshot)
 
 void store_snapshot_use(struct store *s, struct snapshot *pinned)
 {
-    s->chosen = (struct connection *)pinned;
+    s->chosen = s->last = (struct connection *)pinned;
 }

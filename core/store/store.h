@@ -88,7 +88,7 @@ bool store_in_transaction(const struct store *s);
  * pinned that gets PN_EBUSY from then on, others another one.
  */
 struct snapshot;
-/* Of the last read; NULL when nothing was read yet. */
+/* Of the last read since store_snapshot_use; NULL when nothing was read. */
 struct snapshot *store_snapshot_pin(struct store *s);
 void store_snapshot_unpin(struct store *s, struct snapshot *snapshot); /* NULL is fine */
 void store_snapshot_use(struct store *s, struct snapshot *pinned); /* NULL: the current one again */
