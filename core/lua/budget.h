@@ -89,7 +89,10 @@ lua_State *budget_running(void);
 
 /* Lua time of this process in milliseconds, as sampled by the timer. */
 uint32_t budget_ticks(void);
-/* Where the timer counts as well, while somebody runs; NULL: nowhere. */
-void budget_count_into(volatile uint64_t *ticks);
+/*
+ * Where the timer counts as well, while somebody runs, and what is charged; `rest` keeps the ns of
+ * that which are no whole millisecond yet. NULL: nowhere.
+ */
+void budget_count_into(volatile uint64_t *ticks, int64_t *rest);
 
 #endif
