@@ -162,8 +162,11 @@ static void end_current(struct deployer *d, int code, const char *message)
     if (STAILQ_EMPTY(&d->queue)) {
         d->options.idle(d->options.user);
         stand_by(d);
-    } else
-        loop_post(d->loop, start_posted, d);
+        return;
+    }
+    if (code == 0) /* what retires or restores has not used up who stands by */
+        verifier_dismiss(&d->verifier);
+    loop_post(d->loop, start_posted, d);
 }
 
 /*

@@ -429,6 +429,25 @@ static void queue__takes_one_at_a_time_and_each_once(void **state)
     assert_int_equal(idle_count, 1);
 }
 
+/* Who stands by to verify was made before the retirement. */
+static void queue__compares_with_what_serves_by_then(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "", PING);
+    deploy_all();
+    assert_int_equal(deployer_retire(deployer, "alpha", &home.err), 0);
+    until_asked(2);
+    put_plugin("alpha", "1.0.1", "", "p:query 'pong' { run = function() end }");
+    submit();
+    reply_last(2, 0, "");
+    until_asked(2);
+    expect_last(FLEET_PREPARE, 2);
+    reply_last(2, 0, "");
+    reply_last(2, 0, "");
+    assert_string_equal(report.label, "alpha@1.0.1#2");
+    assert_string_equal(report.difference.since, "");
+}
+
 static void free__in_the_middle_of_anything_leaves_nothing(void **state)
 {
     (void)state;
@@ -481,6 +500,7 @@ int main(void)
         DEPLOY_TEST(deploy__of_a_break_is_refused_in_production),
         DEPLOY_TEST(retire__takes_a_plugin_out_and_keeps_its_numbers),
         DEPLOY_TEST(queue__takes_one_at_a_time_and_each_once),
+        DEPLOY_TEST(queue__compares_with_what_serves_by_then),
         DEPLOY_TEST(free__in_the_middle_of_anything_leaves_nothing),
         DEPLOY_TEST(joined__is_told_everything_that_is_active),
     };
