@@ -300,8 +300,8 @@ static void stand_by__that_works_has_its_result_to_give_and_no_more(void **state
     put_file("init.lua", "while true do end");
     start();
     int count = count_descriptors(verifier.child);
-    if (count == 0)
-        skip(); /* only root may look */
+    if (geteuid() != 0)
+        skip(); /* nobody else may look */
     for (; count != STDERR_FILENO + 2; count = count_descriptors(verifier.child)) {
         assert_int_not_equal(count, 0); /* it has ended */
         usleep(1000);
