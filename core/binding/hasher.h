@@ -4,8 +4,8 @@
  *
  * Hashing a password is made to take long and much memory, and asks nobody meanwhile; so it runs
  * beside the loop, at most HASHER_WAITING_MAX behind each other: the worker has the memory of one,
- * and a thread for it (host/harden.c). A thread touches nothing but its job. All functions are called
- * on the loop's thread.
+ * and a thread for it (host/harden.c). A thread touches nothing but its job. All functions are
+ * called on the loop's thread.
  */
 #ifndef PINION_BINDING_HASHER_H
 #define PINION_BINDING_HASHER_H

@@ -66,7 +66,7 @@ int bindings_open_session(struct binding_call *call, enum session_kind kind, str
     return rc;
 }
 
-/* What failed before it had a snapshot has read nothing: the next one found would be another call's. */
+/* What failed before it had a snapshot has read nothing: one found later would be another call's. */
 static void pin(struct binding_call *call)
 {
     if (!call->snapshot && call->has_read)

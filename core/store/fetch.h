@@ -35,7 +35,7 @@ enum {
  */
 int fetch_begin(struct statement *st, int64_t deadline, int64_t cpu_ns, struct pn_error *err);
 void fetch_run(struct statement *st);
-/* ns for which the thread may go on, by the limits of time and CPU time, at least; 0 or less: over. */
+/* ns for which the thread may go on at least, by the limits of time and CPU time; 0, less: over. */
 int64_t fetch_left(const struct statement *st);
 /* Whatever thread is at it, or will be, ends soon; where the connection has other statements open,
  * only when SQLite asks. */

@@ -1,7 +1,8 @@
 /*
  * A file system for SQLite that fails on demand: the real one, but for writes and syncs that give
- * the error they were told to, and reads and syncs that take a while. Every database that is opened after faulty_vfs_install goes through
- * it; which must come after the first store_open of the process, that sets SQLite up.
+ * the error they were told to, and reads and syncs that take a while. Every database that is opened
+ * after faulty_vfs_install goes through it; which must come after the first store_open of the
+ * process, that sets SQLite up.
  */
 #ifndef PINION_TEST_FAULTY_VFS_H
 #define PINION_TEST_FAULTY_VFS_H
