@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import threading
+import time
 
 import e2e_host
 import e2e_plugins
@@ -86,9 +87,20 @@ def key_of(request):
     return json.loads(request.split(b"\r\n\r\n", 1)[1])["key"]
 
 
+def page_after(host, after):
+    """A reader waits 100 ms for a writer that recovers the log, which a busy machine may take longer for."""
+    for _ in range(100):
+        answer = host.call("ledger.page", {"after": after})
+        if answer.status != 503:
+            break
+        time.sleep(0.05)
+    assert answer.status == 200, answer
+    return answer.json()
+
+
 def all_rows(host):
     rows, after = [], 0
-    while page := host.ok("ledger.page", {"after": after}):
+    while page := page_after(host, after):
         rows += page
         after = page[-1]["id"]
     return rows

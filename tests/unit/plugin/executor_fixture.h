@@ -26,4 +26,37 @@ static inline void wait_for(size_t count)
     }
 }
 
+/* The same, and leaves the processor to threads meanwhile. */
+static inline void wait_for_threads(size_t count)
+{
+    for (int64_t end = clock_monotonic() + 60 * NS_PER_SECOND; answer_count < count;) {
+        assert_true(clock_monotonic() < end);
+        usleep(200);
+        one_tick();
+    }
+}
+
+/* A call of the plugin alpha. Its texts are gone when this returns: whatever outlives it must have
+ * been copied. */
+static inline void begin_call(execute_done done, uint32_t id, const char *name, const char *body)
+{
+    struct plugin *p = catalogue_plugin(c, TEXT("alpha"));
+    char *trace = strdup("0123456789abcdef0123456789abcde?"), *text = strdup(body);
+    trace[31] = (char)('a' + id % 26);
+    struct call_origin origin = {.trace_id = text_of(trace)};
+    struct call_input in = {.body = text_of(text)};
+    execute(&executor,
+            &(struct execution){.plugin = p,
+                                .generation = p->serving,
+                                .capability = generation_capability(p->serving, text_of(name)),
+                                .in = &in,
+                                .origin = &origin,
+                                .copy = true,
+                                .done = done,
+                                .user = &executor,
+                                .id = id});
+    free(trace);
+    free(text);
+}
+
 #endif

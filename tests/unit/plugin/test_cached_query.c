@@ -64,26 +64,9 @@ static void on_done(void *user, uint32_t id, const struct answer *answer,
     snprintf(g->body, sizeof g->body, "%.*s", TEXT_ARGS(answer->body));
 }
 
-/* The texts are gone when it returns, so whatever outlives it must have been copied. */
 static void begin(uint32_t id, const char *name, const char *body)
 {
-    struct plugin *p = catalogue_plugin(c, TEXT("alpha"));
-    char *trace = strdup("0123456789abcdef0123456789abcde?"), *text = strdup(body);
-    trace[31] = (char)('a' + id % 26);
-    struct call_origin origin = {.trace_id = text_of(trace)};
-    struct call_input in = {.body = text_of(text)};
-    execute(&executor,
-            &(struct execution){.plugin = p,
-                                .generation = p->serving,
-                                .capability = generation_capability(p->serving, text_of(name)),
-                                .in = &in,
-                                .origin = &origin,
-                                .copy = true,
-                                .done = on_done,
-                                .user = &executor,
-                                .id = id});
-    free(trace);
-    free(text);
+    begin_call(on_done, id, name, body);
 }
 
 static void expect(const char *name, const char *body, enum answer_cache cache, const char *answer)

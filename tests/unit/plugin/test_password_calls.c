@@ -2,10 +2,9 @@
  * Passwords hashed in calls: the worker's loop goes on meanwhile, the call pays for the time, and
  * whoever does not wait to the end leaves nothing behind.
  */
+#include "executor_fixture.h"
 #include "failing_malloc.h"
-#include "plugin_fixture.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "binding/hasher.h"
 
@@ -23,12 +22,9 @@ static const char capabilities[] =
 
 enum { CALLS_MAX = 64 };
 
-static struct catalogue *c;
-static struct loop *loop;
-static struct executor executor;
 static struct threads *threads;
 static struct hasher *hasher;
-static int statuses[CALLS_MAX], answers;
+static int statuses[CALLS_MAX];
 static char bodies[CALLS_MAX][1024];
 
 static void serve(const char *limits)
@@ -58,7 +54,7 @@ static int set_up(void **state)
     if (set_up_home(state) != 0)
         return -1;
     log_set_level((enum log_level)(LOG_ERROR + 1));
-    answers = 0;
+    answer_count = 0;
     memset(statuses, 0, sizeof statuses);
     loop = loop_new(&home.err);
     if (!loop || threads_new(&threads, loop, &home.err) != 0 ||
@@ -86,34 +82,12 @@ static void on_done(void *user, uint32_t id, const struct answer *answer,
     (void)origin;
     statuses[id] = answer->status;
     snprintf(bodies[id], sizeof bodies[id], "%.*s", TEXT_ARGS(answer->body));
-    answers++;
+    answer_count++;
 }
 
-static void begin(uint32_t id, const char *name, const char *input)
+static void begin(uint32_t id, const char *name, const char *body)
 {
-    struct plugin *p = catalogue_plugin(c, TEXT("alpha"));
-    struct call_origin origin = {.trace_id = TEXT("0123456789abcdef0123456789abcdef")};
-    struct call_input in = {.body = text_of(input)};
-    execute(&executor,
-            &(struct execution){.plugin = p,
-                                .generation = p->serving,
-                                .capability = generation_capability(p->serving, text_of(name)),
-                                .in = &in,
-                                .origin = &origin,
-                                .copy = true,
-                                .done = on_done,
-                                .id = id});
-}
-
-static void run_until(int wanted)
-{
-    int64_t limit = clock_monotonic() + 30 * NS_PER_SECOND;
-    while (answers < wanted) {
-        assert_true(clock_monotonic() < limit);
-        usleep(500);
-        loop_stop(loop);
-        assert_int_equal(loop_run(loop, &home.err), 0);
-    }
+    begin_call(on_done, id, name, body);
 }
 
 static void password__is_hashed_while_others_are_answered(void **state)
@@ -121,19 +95,19 @@ static void password__is_hashed_while_others_are_answered(void **state)
     (void)state;
     serve("cpu_ms = 5000, wall_ms = 20000");
     begin(0, "hash", "{}");
-    assert_int_equal(answers, 0);
+    assert_int_equal(answer_count, 0);
     begin(1, "quick", "{}");
-    run_until(1);
+    wait_for_threads(1);
     assert_int_equal(statuses[1], 200);
     assert_int_equal(statuses[0], 0);
-    run_until(2);
+    wait_for_threads(2);
     assert_int_equal(statuses[0], 200);
     expect_in(bodies[0], "$argon2id$v=19$m=19456,t=2,p=1$");
     char input[1200];
     snprintf(input, sizeof input, "{\"hash\":%s,\"password\":\"secret\"}", bodies[0]);
     begin(2, "verify", input);
     begin(3, "twice", "{}");
-    run_until(4);
+    wait_for_threads(4);
     assert_string_equal(bodies[2], "true");
     assert_string_equal(bodies[3], "true");
 }
@@ -143,7 +117,7 @@ static void password__costs_the_call_its_cpu_time(void **state)
     (void)state;
     serve("cpu_ms = 300, wall_ms = 20000");
     begin(0, "many", "{}");
-    run_until(1);
+    wait_for_threads(1);
     assert_int_equal(statuses[0], 500);
     expect_in(bodies[0], "cpu_limit");
     const struct plugin *p = catalogue_plugin(c, TEXT("alpha"));
@@ -156,7 +130,7 @@ static void password__that_takes_too_long_is_given_up(void **state)
     serve("cpu_ms = 5000, wall_ms = 60");
     begin(0, "hash", "{\"memory\":65536,\"passes\":4}");
     begin(1, "hash", "{\"memory\":65536,\"passes\":4}");
-    run_until(2);
+    wait_for_threads(2);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(statuses[i], 504);
         expect_in(bodies[i], "deadline");
@@ -172,7 +146,7 @@ static void passwords__beyond_what_may_wait_are_refused(void **state)
     serve("cpu_ms = 5000, wall_ms = 20000");
     for (uint32_t i = 0; i < 16; i++)
         begin(i, "hash", "{}");
-    run_until(16);
+    wait_for_threads(16);
     for (int i = 0; i < 16; i++) {
         good += statuses[i] == 200;
         refused += statuses[i] == 503;
@@ -180,7 +154,7 @@ static void passwords__beyond_what_may_wait_are_refused(void **state)
     assert_true(good >= 8 && refused >= 1);
     assert_int_equal(good + refused, 16);
     begin(16, "hash", "{}");
-    run_until(17);
+    wait_for_threads(17);
     assert_int_equal(statuses[16], 200);
 }
 
@@ -198,10 +172,10 @@ static void password__whose_memory_fails_is_answered_with_an_error(void **state)
     serve("cpu_ms = 5000, wall_ms = 20000");
     for (size_t n = 0, failed = 1; failed; n++) {
         assert_true(n < 500);
-        answers = 0;
+        answer_count = 0;
         malloc_fail_from(n, SIZE_MAX);
         begin(0, "hash", "{\"memory\":7168,\"passes\":5}");
-        run_until(1);
+        wait_for_threads(1);
         failed = malloc_fail_none();
         assert_true(statuses[0] == 200 || (failed && statuses[0] >= 500));
     }

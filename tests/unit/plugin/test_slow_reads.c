@@ -102,37 +102,16 @@ static void on_done(void *user, uint32_t id, const struct answer *answer,
     order[answer_count++] = id;
 }
 
-static void begin(uint32_t id, const char *name, const char *input)
+static void begin(uint32_t id, const char *name, const char *body)
 {
-    struct plugin *p = catalogue_plugin(c, TEXT("alpha"));
-    struct call_origin origin = {.trace_id = TEXT("0123456789abcdef0123456789abcdef")};
-    struct call_input in = {.body = text_of(input)};
-    execute(&executor,
-            &(struct execution){.plugin = p,
-                                .generation = p->serving,
-                                .capability = generation_capability(p->serving, text_of(name)),
-                                .in = &in,
-                                .origin = &origin,
-                                .copy = true,
-                                .done = on_done,
-                                .id = id});
-}
-
-static void run_until(size_t wanted)
-{
-    int64_t limit = clock_monotonic() + 60 * NS_PER_SECOND;
-    while (answer_count < wanted) {
-        assert_true(clock_monotonic() < limit);
-        usleep(200);
-        one_tick();
-    }
+    begin_call(on_done, id, name, body);
 }
 
 static void expect(uint32_t id, const char *name, const char *input, const char *body)
 {
     answer_count = 0;
     begin(id, name, input);
-    run_until(1);
+    wait_for_threads(1);
     if (statuses[id] != 200 || strcmp(bodies[id], body) != 0)
         fail_msg("%s: %d %s", name, statuses[id], bodies[id]);
 }
@@ -170,7 +149,7 @@ static void others__are_answered_meanwhile(void **state)
     }
     for (size_t i = 0; i < 20; i++)
         assert_true(order[i] >= 6);
-    run_until(26);
+    wait_for_threads(26);
     for (uint32_t id = 0; id < 26; id++)
         assert_int_equal(statuses[id], 200);
 }
@@ -184,9 +163,9 @@ static void call__keeps_its_snapshot_while_others_write(void **state)
         begin(id, "steady", "{\"n\":1000000}");
     for (uint32_t id = 4; id < 8; id++) {
         begin(id, "add", "");
-        run_until(id - 3);
+        wait_for_threads(id - 3);
     }
-    run_until(8);
+    wait_for_threads(8);
     for (uint32_t id = 0; id < 4; id++) {
         assert_int_equal(statuses[id], 200);
         assert_true(bodies[id][1] == bodies[id][3] && bodies[id][3] == bodies[id][5]);
@@ -200,7 +179,7 @@ static void slow_read__costs_its_call_cpu_time(void **state)
     (void)state;
     serve("cpu_ms = 60, wall_ms = 60000");
     begin(0, "top", "{\"n\":1000000000}");
-    run_until(1);
+    wait_for_threads(1);
     assert_int_equal(statuses[0], 500);
     expect_in(bodies[0], "cpu_limit");
     assert_true(catalogue_plugin(c, TEXT("alpha"))->share.ticks >= 50);
@@ -212,7 +191,7 @@ static void slow_read__ends_with_its_call(void **state)
     serve("cpu_ms = 20000, wall_ms = 100");
     for (uint32_t id = 0; id < 6; id++) /* some of them in line */
         begin(id, "top", "{\"n\":1000000000}");
-    run_until(6);
+    wait_for_threads(6);
     for (uint32_t id = 0; id < 6; id++) {
         assert_int_equal(statuses[id], 504);
         expect_in(bodies[id], "deadline");
@@ -225,7 +204,7 @@ static void slow_read__ends_with_its_own_limit(void **state)
     (void)state;
     serve(LONG ", db_ms = 40");
     begin(0, "top", "{\"n\":1000000000}");
-    run_until(1);
+    wait_for_threads(1);
     assert_int_equal(statuses[0], 504);
     expect_in(bodies[0], "it ran longer than 40 ms (limits.db_ms)");
 }
@@ -293,7 +272,7 @@ static void slow_read__whose_memory_fails_is_answered_with_an_error(void **state
         answer_count = 0;
         malloc_fail_from(n, SIZE_MAX);
         begin(0, "all", "{\"n\":20000}");
-        run_until(1);
+        wait_for_threads(1);
         failed = malloc_fail_none();
         assert_true(statuses[0] == 200 || (failed && statuses[0] >= 500));
     }
