@@ -225,11 +225,11 @@ static void call_big(const char *limits, int status, const char *error)
     serve(limits);
     disk.read_us = 20;
     begin(0, "big", "{}");
-    run_until(1); /* on the loop, as it is not known yet */
+    wait_for_threads(1); /* on the loop, as it is not known yet */
     disk.read_us = 1000;
     answer_count = 0;
     begin(0, "big", "{}");
-    run_until(1);
+    wait_for_threads(1);
     disk.read_us = 0;
     assert_int_equal(statuses[0], status);
     expect_in(bodies[0], error);
