@@ -1,11 +1,13 @@
 /* Calls as commands: built when they are sent, answered in order, given up when their time is over. */
 #include "redis.h"
 
+#include <hiredis/sds.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { NUMBER_SIZE = 32 };
+enum { NUMBER_SIZE = 32, OUTPUT_MAX = 64 * 1024 * 1024 };
 
 /* The words of one command. Texts are the call's; numbers are written into `numbers`. */
 struct words {
@@ -100,9 +102,87 @@ static void add_all(struct words *w, struct pinion_call *call, const char *comma
     }
 }
 
-static void on_answer(redisAsyncContext *context, void *answer, void *user);
+/* ---- silence: whoever is asked and says nothing for a whole timeout is taken for lost */
 
-/* Counted first, then filled. False: no memory. */
+/* After the loop stood still there may be answers that it has not come to. */
+static bool has_input(const struct redis *r)
+{
+    struct pollfd p = {.fd = r->commands.context->c.fd, .events = POLLIN};
+    return poll(&p, 1, 0) == 1;
+}
+
+static void on_silence(void *user)
+{
+    struct redis *r = user;
+    const struct pinion_host *host = r->host;
+    int64_t left = r->silent_since + r->timeout_ms - host->now(host);
+    r->silence = NULL;
+    if (r->unanswered == 0)
+        return;
+    if (left <= 0 && !has_input(r)) {
+        connection_drop(&r->commands, "timeout", "redis does not answer");
+        return;
+    }
+    r->silence = host->timer_start(host, left > 0 ? left : 1, on_silence, r);
+}
+
+/* False: no memory. Where on_silence found none, it is done with the next request. */
+static bool watch_silence(struct redis *r)
+{
+    if (!r->silence)
+        r->silence = r->host->timer_start(r->host, r->timeout_ms, on_silence, r);
+    return r->silence != NULL;
+}
+
+/* ---- its life: in the list while its call waits; freed with its answer once it was sent */
+
+static void request_free(struct request *q)
+{
+    q->redis->requests--;
+    free(q);
+}
+
+static void stop_waiting(struct request *q)
+{
+    struct redis *r = q->redis;
+    r->host->timer_stop(q->timer);
+    q->timer = NULL;
+    *(q->previous ? &q->previous->next : &r->first) = q->next;
+    *(q->next ? &q->next->previous : &r->last) = q->previous;
+    q->call = NULL;
+}
+
+static void end_badly(struct request *q, const char *code, const char *message)
+{
+    struct pinion_call *call = q->call;
+    const struct pinion_host *host = q->redis->host;
+    stop_waiting(q);
+    if (!q->sent)
+        request_free(q);
+    host->fail(call, code, message);
+}
+
+static void on_answer(redisAsyncContext *context, void *answer, void *user)
+{
+    struct request *q = user;
+    struct redis *r = q->redis;
+    struct pinion_call *call = q->call;
+    (void)context;
+    r->unanswered--;
+    if (answer)
+        r->silent_since = r->host->now(r->host);
+    if (call) {
+        enum reply_kind kind = redis_commands[r->host->function(call)].reply;
+        stop_waiting(q);
+        if (answer)
+            reply_give(r->host, call, kind, answer);
+        else
+            r->host->fail(call, "closed", "the connection to redis was lost");
+    }
+    request_free(q);
+}
+
+/* Counted first, then filled. False: no memory, since a context that ends is not CONNECTION_READY. */
 static bool send(struct request *q)
 {
     struct redis *r = q->redis;
@@ -113,79 +193,41 @@ static bool send(struct request *q)
     w.text = calloc(w.cap, sizeof *w.text);
     w.len = calloc(w.cap, sizeof *w.len);
     w.numbers = calloc(w.cap, sizeof *w.numbers);
-    bool good = w.text && w.len && w.numbers;
-    if (good) {
+    if (w.text && w.len && w.numbers && watch_silence(r)) {
         add_all(&w, q->call, f->command);
-        q->answers = r->answers;
         q->sent = redisAsyncCommandArgv(r->commands.context, on_answer, q, (int)w.count, w.text,
                                         w.len) == REDIS_OK;
     }
+    if (q->sent && r->unanswered++ == 0)
+        r->silent_since = r->host->now(r->host);
     free(w.text);
     free(w.len);
     free(w.numbers);
-    return good && q->sent;
+    return q->sent;
 }
 
-/* ---- its life: in the list while its call waits; freed with its answer once it was sent */
-
-static void stop_waiting(struct request *q)
+/* What was sent and given up is still in hiredis's buffer, however large, until the server takes it. */
+static void send_or_end(struct request *q)
 {
-    struct redis *r = q->redis;
-    r->host->timer_stop(q->timer);
-    q->timer = NULL;
-    *(q->previous ? &q->previous->next : &r->first) = q->next;
-    *(q->next ? &q->next->previous : &r->last) = q->previous;
-    r->waiting--;
-    q->call = NULL;
+    if (sdslen(q->redis->commands.context->c.obuf) > OUTPUT_MAX)
+        end_badly(q, "too_many", "redis has not yet taken what was sent to it");
+    else if (!send(q))
+        end_badly(q, "internal", "out of memory");
 }
 
-static void end_badly(struct request *q, const char *code, const char *message)
-{
-    struct pinion_call *call = q->call;
-    const struct pinion_host *host = q->redis->host;
-    stop_waiting(q);
-    if (!q->sent)
-        free(q);
-    host->fail(call, code, message);
-}
-
-static void on_answer(redisAsyncContext *context, void *answer, void *user)
-{
-    struct request *q = user;
-    struct redis *r = q->redis;
-    struct pinion_call *call = q->call;
-    (void)context;
-    r->answers += answer != NULL;
-    if (call) {
-        enum reply_kind kind = redis_commands[r->host->function(call)].reply;
-        stop_waiting(q);
-        if (answer)
-            reply_give(r->host, call, kind, answer);
-        else
-            r->host->fail(call, "closed", "the connection to redis was lost");
-    }
-    free(q);
-}
-
-/* Where no answer at all has come since it was sent, none of the others is going to come. */
 static void on_late(void *user)
 {
     struct request *q = user;
-    struct redis *r = q->redis;
-    bool silent = q->sent && q->answers == r->answers;
     q->timer = NULL;
     end_badly(q, "timeout", "redis did not answer in time");
-    if (silent)
-        connection_drop(&r->commands, "timeout", "redis does not answer");
 }
 
+/* None of those that wait was sent. */
 void command_ready(struct redis *r)
 {
-    for (struct request *q = r->first, *next; q && r->commands.state == CONNECTION_READY;
-         q = next) {
+    for (struct request *q = r->first, *next; q; q = next) {
         next = q->next;
-        if (!q->sent && !send(q))
-            end_badly(q, "internal", "out of memory");
+        send_or_end(q);
     }
 }
 
@@ -203,7 +245,7 @@ bool command_wanted(struct redis *r)
 void command_run(struct pinion_call *call, void *instance)
 {
     struct redis *r = instance;
-    if (r->waiting == r->requests_max) {
+    if (r->requests >= r->requests_max) {
         r->host->fail(call, "too_many", "too many requests wait for redis in this worker");
         return;
     }
@@ -220,9 +262,9 @@ void command_run(struct pinion_call *call, void *instance)
     q->previous = r->last;
     *(r->last ? &r->last->next : &r->first) = q;
     r->last = q;
-    r->waiting++;
+    r->requests++;
     if (r->commands.state == CONNECTION_READY)
-        command_ready(r);
+        send_or_end(q);
     else
         connection_need(&r->commands);
 }
@@ -236,9 +278,8 @@ void command_cancel(struct pinion_call *call, void *instance)
         q = q->next;
     if (!q)
         return;
-    bool sent = q->sent;
     stop_waiting(q);
-    if (!sent)
-        free(q);
+    if (!q->sent)
+        request_free(q);
     r->host->finish(call);
 }

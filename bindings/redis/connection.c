@@ -8,16 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNECT_MS = 3000, PAUSE_MS_FIRST = 50, PAUSE_MS_MAX = 2000 };
+enum { CONNECT_MS = 3000, STEADY_MS = 1000, PAUSE_MS_FIRST = 50, PAUSE_MS_MAX = 2000 };
 
 struct lookup {
     struct connection *connection;
     char host[REDIS_TEXT_SIZE];
-    char address[64];
+    struct addresses found;
     char problem[REDIS_TEXT_SIZE];
 };
 
 static void attempt(struct connection *c);
+static void connect_now(struct connection *c);
 
 static void stop_timer(struct connection *c)
 {
@@ -43,6 +44,17 @@ static void tell_down(struct connection *c, const char *message)
     c->redis->host->log(c->redis->host, PINION_WARN, message);
 }
 
+/* What is lost again before this was not back: the pauses grow on, and the log says nothing new. */
+static void on_steady(void *user)
+{
+    struct connection *c = user;
+    c->timer = NULL;
+    c->pause_ms = PAUSE_MS_FIRST;
+    if (c->down_told)
+        c->redis->host->log(c->redis->host, PINION_INFO, "redis answers again");
+    c->down_told = false;
+}
+
 /* What waits is told, and after a pause it is tried again where somebody wants it. */
 static void lose(struct connection *c, const char *code, const char *message)
 {
@@ -51,6 +63,7 @@ static void lose(struct connection *c, const char *code, const char *message)
         return;
     stop_timer(c);
     c->context = NULL;
+    c->addresses.count = 0; /* it may have moved */
     c->state = CONNECTION_PAUSES;
     c->timer = host->timer_start(host, c->pause_ms, on_pause_over, c);
     if (!c->timer)
@@ -70,34 +83,71 @@ void connection_drop(struct connection *c, const char *code, const char *message
     redisAsyncFree(context);
 }
 
+/* No connection to this address. Nobody is told while the name has others. */
+static void miss(struct connection *c, const char *code, const char *message)
+{
+    if (c->addresses.at + 1 >= c->addresses.count) {
+        lose(c, code, message);
+        return;
+    }
+    stop_timer(c);
+    c->context = NULL;
+    c->addresses.at++;
+    connect_now(c);
+}
+
 static void on_slow(void *user)
 {
     struct connection *c = user;
+    redisAsyncContext *context = c->context;
     c->timer = NULL;
-    connection_drop(c, "timeout", "redis cannot be reached in time");
+    context->data = NULL; /* as in connection_drop */
+    miss(c, "timeout", "redis cannot be reached in time");
+    redisAsyncFree(context);
+}
+
+static bool begins_with(const char *text, const char *word)
+{
+    return strncmp(text, word, strlen(word)) == 0;
+}
+
+/*
+ * Servers that work refuse a PING too: one that cannot save, a replica without its primary, one whose
+ * rules for this user do not name it. Only one that loads, or wants a password, is of no use.
+ */
+static bool is_refusal(const char *step, const redisReply *reply)
+{
+    return reply->type == REDIS_REPLY_ERROR &&
+           (strcmp(step, "PING") != 0 || begins_with(reply->str, "LOADING") ||
+            begins_with(reply->str, "NOAUTH"));
+}
+
+static void refuse_login(struct connection *c, const char *step, const char *error)
+{
+    char message[REDIS_TEXT_SIZE], code[REDIS_CODE_SIZE];
+    bool is_auth = strcmp(step, "AUTH") == 0 || begins_with(error, "NOAUTH");
+    redis_code(code, error);
+    snprintf(message, sizeof message, "redis refuses to log in: %.200s", error);
+    connection_drop(c, is_auth ? "auth" : code, message);
 }
 
 static void on_step(redisAsyncContext *context, void *answer, void *user)
 {
     struct connection *c = context->data;
     const redisReply *reply = answer;
-    char message[REDIS_TEXT_SIZE];
-    (void)user;
     if (!c || !reply)
         return;
-    if (reply->type == REDIS_REPLY_ERROR) {
-        snprintf(message, sizeof message, "redis refuses to log in: %.200s", reply->str);
-        connection_drop(c, "auth", message);
+    if (is_refusal(user, reply)) {
+        refuse_login(c, user, reply->str);
         return;
     }
     if (--c->steps_left)
         return;
     stop_timer(c);
     c->state = CONNECTION_READY;
-    c->pause_ms = PAUSE_MS_FIRST;
-    if (c->down_told)
-        c->redis->host->log(c->redis->host, PINION_INFO, "redis answers again");
-    c->down_told = false;
+    c->timer = c->redis->host->timer_start(c->redis->host, STEADY_MS, on_steady, c);
+    if (!c->timer)
+        on_steady(c);
     c->ready(c->redis);
 }
 
@@ -105,10 +155,13 @@ static bool step(struct connection *c, int count, const char *a, const char *b, 
 {
     const char *words[] = {a, b, d};
     c->steps_left++;
-    return redisAsyncCommandArgv(c->context, on_step, NULL, count, words, NULL) == REDIS_OK;
+    return redisAsyncCommandArgv(c->context, on_step, (void *)a, count, words, NULL) == REDIS_OK;
 }
 
-/* A PING at last, so that a server that still loads its data is not taken for ready. */
+/*
+ * A PING at last, so that a server that still loads its data is not taken for ready. Where there is no
+ * memory, on_slow ends the attempt: inside on_connected hiredis still needs its context.
+ */
 static void log_in(struct connection *c)
 {
     const struct redis_url *url = &c->redis->url;
@@ -123,7 +176,7 @@ static void log_in(struct connection *c)
     if (good && url->db)
         good = step(c, 2, "SELECT", db, NULL);
     if (!good || !step(c, 1, "PING", NULL, NULL))
-        connection_drop(c, "internal", "out of memory");
+        c->steps_left = -1; /* no answer makes it ready */
 }
 
 static void on_connected(const redisAsyncContext *context, int status)
@@ -137,8 +190,7 @@ static void on_connected(const redisAsyncContext *context, int status)
         return;
     }
     snprintf(message, sizeof message, "cannot connect to redis: %.200s", context->errstr);
-    c->redis->address[0] = 0; /* it may have moved */
-    lose(c, "refused", message);
+    miss(c, "refused", message);
 }
 
 static void on_disconnected(const redisAsyncContext *context, int status)
@@ -149,23 +201,35 @@ static void on_disconnected(const redisAsyncContext *context, int status)
         return;
     snprintf(message, sizeof message, "redis closed the connection%s%.200s",
              status == REDIS_OK ? "" : ": ", status == REDIS_OK ? "" : context->errstr);
+    if (c->objected && context->err == REDIS_ERR_OTHER)
+        c->objected(c->redis, context->errstr);
     lose(c, "closed", message);
+}
+
+/* A subscription may hear nothing for days: without probes it would not hear that its server is gone. */
+static redisAsyncContext *open_context(const struct connection *c)
+{
+    const struct redis_url *url = &c->redis->url;
+    if (url->path[0])
+        return redisAsyncConnectUnix(url->path);
+    redisAsyncContext *context = redisAsyncConnect(c->addresses.text[c->addresses.at], url->port);
+    if (context && !context->err)
+        redisEnableKeepAlive(&context->c);
+    return context;
 }
 
 static void connect_now(struct connection *c)
 {
-    const struct redis *r = c->redis;
-    const struct pinion_host *host = r->host;
+    const struct pinion_host *host = c->redis->host;
     c->state = CONNECTION_CONNECTS;
-    redisAsyncContext *context = r->url.path[0] ? redisAsyncConnectUnix(r->url.path)
-                                                : redisAsyncConnect(r->address, r->url.port);
-    if (!context || context->err) {
+    redisAsyncContext *context = open_context(c);
+    if (!context || context->c.err) {
         char message[REDIS_TEXT_SIZE];
         snprintf(message, sizeof message, "cannot connect to redis: %.200s",
-                 context ? context->errstr : "out of memory");
+                 context ? context->c.errstr : "out of memory");
         if (context)
             redisAsyncFree(context);
-        lose(c, "refused", message);
+        miss(c, "refused", message);
         return;
     }
     context->data = c;
@@ -183,9 +247,10 @@ static void look_up(void *user)
     struct lookup *l = user;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *list = NULL;
     int rc = getaddrinfo(l->host, NULL, &hints, &list);
-    if (rc == 0)
-        rc = getnameinfo(list->ai_addr, list->ai_addrlen, l->address, sizeof l->address, NULL, 0,
-                         NI_NUMERICHOST);
+    for (const struct addrinfo *a = list; a && rc == 0 && l->found.count < ADDRESSES_MAX;
+         a = a->ai_next)
+        rc = getnameinfo(a->ai_addr, a->ai_addrlen, l->found.text[l->found.count++],
+                         sizeof *l->found.text, NULL, 0, NI_NUMERICHOST);
     if (rc != 0)
         snprintf(l->problem, sizeof l->problem, "cannot look up redis's host: %s",
                  gai_strerror(rc));
@@ -200,7 +265,7 @@ static void looked_up(void *user)
     if (l->problem[0]) {
         lose(c, "dns", l->problem);
     } else {
-        snprintf(c->redis->address, sizeof c->redis->address, "%s", l->address);
+        c->addresses = l->found;
         connect_now(c);
     }
     free(l);
@@ -209,7 +274,7 @@ static void looked_up(void *user)
 static void attempt(struct connection *c)
 {
     const struct redis *r = c->redis;
-    if (r->url.path[0] || r->address[0]) {
+    if (r->url.path[0]) {
         connect_now(c);
         return;
     }

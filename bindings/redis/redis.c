@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TIMEOUT_MS = 5000, REQUESTS = 256, MESSAGES = 256, MESSAGE_BYTES = 1024 * 1024 };
+enum {
+    TIMEOUT_MS = 5000,
+    REQUESTS = 256,
+    MESSAGES = 256,
+    MESSAGE_BYTES = 1024 * 1024,
+    IDLE_MS = 60000
+};
 
 int64_t redis_timeout(const struct redis *r, struct pinion_call *call)
 {
@@ -41,7 +47,9 @@ static bool read_setting(struct redis *r, const struct pinion_value *v, const ch
         return read_number(r, v, 512, &r->requests_max, what, "'requests' is from 1 to 512");
     if (strcmp(name, "messages") == 0)
         return read_number(r, v, 100000, &r->messages_max, what, "'messages' is from 1 to 100000");
-    *what = "its settings are 'url', 'timeout_ms', 'requests' and 'messages'";
+    if (strcmp(name, "idle_ms") == 0)
+        return read_number(r, v, 3600000, &r->idle_ms, what, "'idle_ms' is from 1 to 3600000");
+    *what = "its settings are 'url', 'timeout_ms', 'requests', 'messages' and 'idle_ms'";
     return false;
 }
 
@@ -67,6 +75,7 @@ static int open_redis(const struct pinion_host *host, const struct pinion_value 
             .requests_max = REQUESTS,
             .messages_max = MESSAGES,
             .message_bytes_max = MESSAGE_BYTES,
+            .idle_ms = IDLE_MS,
             .commands = {.redis = r,
                          .ready = command_ready,
                          .lost = command_lost,
@@ -74,6 +83,7 @@ static int open_redis(const struct pinion_host *host, const struct pinion_value 
             .subscriptions = {.redis = r,
                               .ready = subscription_ready,
                               .lost = subscription_lost,
+                              .objected = subscription_objected,
                               .wanted = subscription_wanted},
         };
         problem = read_settings(r, config);
@@ -94,6 +104,7 @@ static void close_redis(void *instance)
     connection_close(&r->commands);
     connection_close(&r->subscriptions);
     command_lost(r, "closed", "the worker ends");
+    r->host->timer_stop(r->silence);
     subscription_close(r);
     explicit_bzero(&r->url, sizeof r->url);
     free(r);

@@ -41,17 +41,27 @@ enum connection_state {
 
 struct redis;
 
+enum { ADDRESSES_MAX = 4 };
+
+struct addresses {
+    char text[ADDRESSES_MAX][64];
+    int count, at; /* the one that is tried, or was */
+};
+
 struct connection {
     struct redis *redis;
     enum connection_state state;
     redisAsyncContext *context; /* from CONNECTION_CONNECTS on */
-    struct pinion_timer *timer; /* of the attempt, or the pause */
+    struct pinion_timer *timer; /* of the attempt, the first while it is ready, or the pause */
+    struct addresses addresses; /* of url.host, looked up for each attempt; none of a Unix socket */
     int64_t pause_ms;
     int steps_left; /* of logging in */
     bool closing, down_told;
     void (*ready)(struct redis *r);
     /* All that waits for an answer gets none. */
     void (*lost)(struct redis *r, const char *code, const char *message);
+    /* NULL, or: it is about to be lost, since the server said this and hiredis knew of no request. */
+    void (*objected)(struct redis *r, const char *error);
     bool (*wanted)(struct redis *r); /* whether a lost one is made again by itself */
 };
 
@@ -69,7 +79,6 @@ struct request {
     struct request *next, *previous;
     struct pinion_timer *timer;
     bool sent;
-    uint64_t answers; /* that had come when it was sent */
 };
 
 void command_run(struct pinion_call *call, void *instance);
@@ -89,6 +98,9 @@ enum reply_kind {
     REPLY_ENTRIES, /* of a stream: { id =, fields = } */
     REPLY_STREAM   /* the entries of the one stream that was asked for */
 };
+
+/* The first word of "WRONGTYPE Operation against …", in small letters; "redis" where there is none. */
+void redis_code(char code[REDIS_CODE_SIZE], const char *error);
 
 /* Ends the call with it. */
 void reply_give(const struct pinion_host *host, struct pinion_call *call, enum reply_kind kind,
@@ -117,6 +129,7 @@ void subscription_run(struct pinion_call *call, void *instance);
 void subscription_cancel(struct pinion_call *call, void *instance);
 void subscription_ready(struct redis *r);
 void subscription_lost(struct redis *r, const char *code, const char *message);
+void subscription_objected(struct redis *r, const char *error);
 bool subscription_wanted(struct redis *r);
 void subscription_close(struct redis *r);
 
@@ -125,13 +138,15 @@ void subscription_close(struct redis *r);
 struct redis {
     const struct pinion_host *host;
     struct redis_url url;
-    char address[64]; /* of url.host, once it was looked up */
-    int64_t timeout_ms, requests_max, messages_max, message_bytes_max;
+    int64_t timeout_ms, requests_max, messages_max, message_bytes_max, idle_ms;
     struct connection commands, subscriptions;
-    struct request *first, *last; /* in the order they were asked */
-    int64_t waiting;
-    uint64_t answers;
+    struct request *first, *last; /* that calls wait for, in the order they were asked */
+    int64_t requests;             /* all, also those that nobody waits for any more */
+    int64_t unanswered;           /* of those that were sent */
+    int64_t silent_since;         /* the last answer, or the first of `unanswered` */
+    struct pinion_timer *silence; /* looks whether it lasts too long; NULL: nothing was sent */
     struct channel *channels;
+    uint64_t subscribed; /* how often, so that channels know their order */
 };
 
 /* Milliseconds that a call may wait: the setting, or what is left to it but for a tenth. */

@@ -55,24 +55,24 @@ static void push_entries(const struct pinion_host *host, struct pinion_call *cal
     host->end(call);
 }
 
-/* The first word of "WRONGTYPE Operation against …" is the code. */
-static void give_error(const struct pinion_host *host, struct pinion_call *call, const char *text)
+void redis_code(char code[REDIS_CODE_SIZE], const char *error)
 {
-    char code[REDIS_CODE_SIZE] = "redis";
-    size_t len = strcspn(text, " ");
-    if (len > 0 && len < sizeof code)
+    size_t len = strcspn(error, " ");
+    snprintf(code, REDIS_CODE_SIZE, "redis");
+    if (len > 0 && len < REDIS_CODE_SIZE)
         for (size_t i = 0; i <= len; i++) {
-            char c = i < len ? text[i] : 0;
+            char c = i < len ? error[i] : 0;
             code[i] = (char)(c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c);
         }
-    host->fail(call, code, text);
 }
 
 void reply_give(const struct pinion_host *host, struct pinion_call *call, enum reply_kind kind,
                 const redisReply *r)
 {
     if (r->type == REDIS_REPLY_ERROR) {
-        give_error(host, call, r->str);
+        char code[REDIS_CODE_SIZE];
+        redis_code(code, r->str);
+        host->fail(call, code, r->str);
         return;
     }
     if (kind == REPLY_DONE)

@@ -55,7 +55,7 @@ static const char *find(const char *text, size_t len, char c)
 static const char *read_credentials(struct redis_url *out, const char *text, size_t len)
 {
     const char *colon = find(text, len, ':');
-    if (!colon)
+    if (!colon || colon + 1 == text + len)
         return "before '@' stands USER:PASSWORD or :PASSWORD";
     size_t user = (size_t)(colon - text);
     return decode(out->user, text, user) && decode(out->password, colon + 1, len - user - 1)

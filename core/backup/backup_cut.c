@@ -25,7 +25,7 @@ static int by_name(const void *a, const void *b)
 
 /* ---- the databases there are */
 
-static int add_database(struct cut *cut, struct text file, struct pn_error *err)
+static int add_database(struct cut *cut, const char *folder, const char *file, struct pn_error *err)
 {
     if (cut->database_count % 16 == 0) {
         struct cut_database *grown =
@@ -36,8 +36,15 @@ static int add_database(struct cut *cut, struct text file, struct pn_error *err)
     }
     struct cut_database *one = &cut->databases[cut->database_count++];
     *one = (struct cut_database){.image = NULL};
-    snprintf(one->name, sizeof one->name, LAYOUT_DATABASES "/%.*s", TEXT_ARGS(file));
+    snprintf(one->name, sizeof one->name, "%s%s", folder, file);
     return 0;
+}
+
+static int add_registry(struct cut *cut, struct pn_error *err)
+{
+    char path[FILE_PATH_MAX];
+    int rc = file_join(path, sizeof path, cut->data, TEXT(LAYOUT_REGISTRY), err);
+    return rc == 0 && file_exists(path) ? add_database(cut, "", LAYOUT_REGISTRY, err) : rc;
 }
 
 static int list_databases(struct cut *cut, struct pn_error *err)
@@ -55,8 +62,10 @@ static int list_databases(struct cut *cut, struct pn_error *err)
         return pn_error_errno(err, PN_EIO, "cannot read directory '%s'", path);
     for (struct dirent *entry; rc == 0 && (entry = readdir(directory));)
         if (layout_plugin_of(text_of(entry->d_name), &plugin))
-            rc = add_database(cut, text_of(entry->d_name), err);
+            rc = add_database(cut, LAYOUT_DATABASES "/", entry->d_name, err);
     closedir(directory);
+    if (rc == 0)
+        rc = add_registry(cut, err);
     if (cut->database_count)
         qsort(cut->databases, cut->database_count, sizeof *cut->databases, by_name);
     return rc;

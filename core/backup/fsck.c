@@ -7,6 +7,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -267,6 +268,25 @@ static bool was_broken_off(const char *path, int rc)
     return rc == PN_EDENIED && n > 0 && (size_t)n < sizeof journal && file_exists(journal);
 }
 
+/* Of what is in the file; its pages were looked at. */
+static int look_at_chain(struct look *l, const char *path, struct pn_error *err)
+{
+    struct audit_result result;
+    struct pn_error why;
+    char what[192];
+    int rc = audit_read(path, NULL, NULL, &result, &why);
+    if (rc == PN_ENOMEM)
+        return pn_error_set(err, rc, "%s", why.message);
+    snprintf(what, sizeof what, "entry %" PRId64 ": %s", result.broken, result.reason);
+    if (rc != 0 && rc != PN_EBUSY)
+        tell(l, false, LAYOUT_REGISTRY, layout_reason(why.message, path), restore_it);
+    else if (rc == 0 && result.broken)
+        tell(l, false, LAYOUT_REGISTRY, what,
+             "find out who changed it: pinion audit list shows what is still proved");
+    return 0;
+}
+
+/* `plugin` is empty: the registry. */
 static int examine(struct look *l, const char *name, const char *path, struct text plugin,
                    struct pn_error *err)
 {
@@ -289,8 +309,10 @@ static int examine(struct look *l, const char *name, const char *path, struct te
              "deploy the plugin again: that undoes what there is of it");
     else if (rc != 0)
         tell(l, false, name, layout_reason(why.message, path), restore_it);
-    return rc == 0 && l->result->problems == before ? look_at_migrations(l, name, path, plugin, err)
-                                                    : 0;
+    if (rc != 0 || l->result->problems != before)
+        return 0;
+    return plugin.len ? look_at_migrations(l, name, path, plugin, err)
+                      : look_at_chain(l, path, err);
 }
 
 /* They belong to the database of that name. */
@@ -322,6 +344,13 @@ static int look_at_database(struct look *l, const char *name, struct pn_error *e
     return 0;
 }
 
+static int look_at_registry(struct look *l, struct pn_error *err)
+{
+    char path[FILE_PATH_MAX];
+    int rc = path_of(l, LAYOUT_REGISTRY, path, err);
+    return rc == 0 && file_exists(path) ? examine(l, LAYOUT_REGISTRY, path, TEXT(""), err) : rc;
+}
+
 /* Without its folder of databases it is another directory, whose files are none of our business. */
 static int look_at_all(struct look *l, struct pn_error *err)
 {
@@ -340,6 +369,8 @@ static int look_at_all(struct look *l, struct pn_error *err)
         rc = walk(l, LAYOUT_BUNDLES, look_at_bundle, false, err);
     if (rc == 0)
         rc = walk(l, LAYOUT_DATABASES, look_at_database, true, err);
+    if (rc == 0)
+        rc = look_at_registry(l, err);
     if (rc == 0)
         rc = walk(l, ".", look_at_top, true, err);
     return rc == 0 ? walk(l, "tmp", look_at_temporary, false, err) : rc;

@@ -27,7 +27,8 @@ bool layout_plugin_of(struct text file, struct text *plugin)
 bool layout_is_database(struct text name)
 {
     struct text plugin;
-    return cut(&name, TEXT(LAYOUT_DATABASES "/"), TEXT("")) && layout_plugin_of(name, &plugin);
+    return text_equal(name, TEXT(LAYOUT_REGISTRY)) ||
+           (cut(&name, TEXT(LAYOUT_DATABASES "/"), TEXT("")) && layout_plugin_of(name, &plugin));
 }
 
 bool layout_keeps(struct text name)

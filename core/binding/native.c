@@ -4,10 +4,18 @@
 #include "binding/native_parts.h"
 
 #include <dlfcn.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define SYMBOL "pinion_binding"
+#define END_OF(type, member) (offsetof(type, member) + sizeof((type *)NULL)->member)
+
+/* What any object of version 1 has, whatever this host's structs have grown to. */
+enum {
+    BINDING_V1 = END_OF(struct pinion_binding, close),
+    FUNCTION_V1 = END_OF(struct pinion_function, cancel)
+};
 
 static int refuse(const struct native *n, int code, struct pn_error *err, const char *fmt, ...)
     PN_PRINTF(4, 5);
@@ -29,33 +37,31 @@ static int no_memory(const struct native *n, struct pn_error *err)
 }
 
 /* Nothing but the first two members can be believed before this. */
-static int check_version(const struct native *n, struct pn_error *err)
+static int check_version(const struct native *n, const struct pinion_binding *b,
+                         struct pn_error *err)
 {
-    const struct pinion_binding *b = n->binding;
     if (!b)
         return refuse(n, PN_EINVAL, err, SYMBOL "() gave NULL");
     if (b->abi_version != PINION_ABI_VERSION)
         return refuse(n, PN_EINVAL, err, "it was made for version %u of the ABI, this host has %u",
                       b->abi_version, PINION_ABI_VERSION);
-    if (b->struct_size < sizeof *b)
+    if (b->struct_size < BINDING_V1)
         return refuse(
             n, PN_EINVAL, err,
-            "its struct_size is %u, and struct pinion_binding of version %u has %zu bytes",
-            b->struct_size, PINION_ABI_VERSION, sizeof *b);
-    if (b->function_size < sizeof(struct pinion_function))
-        return refuse(
-            n, PN_EINVAL, err,
-            "its function_size is %u, and struct pinion_function of version %u has %zu bytes",
-            b->function_size, PINION_ABI_VERSION, sizeof(struct pinion_function));
+            "its struct_size is %u, and struct pinion_binding of version %u has at least %d bytes",
+            b->struct_size, PINION_ABI_VERSION, BINDING_V1);
+    if (b->function_size < FUNCTION_V1 || b->function_size % alignof(struct pinion_function))
+        return refuse(n, PN_EINVAL, err,
+                      "its function_size is %u, and struct pinion_function of version %u has at "
+                      "least %d bytes, in steps of %zu",
+                      b->function_size, PINION_ABI_VERSION, FUNCTION_V1,
+                      alignof(struct pinion_function));
     return 0;
 }
 
 static int check_binding(const struct native *n, struct pn_error *err)
 {
-    const struct pinion_binding *b = n->binding;
-    int rc = check_version(n, err);
-    if (rc != 0)
-        return rc;
+    const struct pinion_binding *b = &n->binding;
     if (!b->name || !plugin_name_is_valid(text_of(b->name)))
         return refuse(n, PN_EINVAL, err,
                       "its name '%.40s' is not a lower-case letter, then letters, digits and '_'",
@@ -68,19 +74,26 @@ static int check_binding(const struct native *n, struct pn_error *err)
     return 0;
 }
 
-/* Where it stands, whatever size the object was compiled with. */
-static const struct pinion_function *function_at(const struct pinion_binding *b, size_t i)
+static size_t smaller(size_t a, size_t b)
 {
+    return a < b ? a : b;
+}
+
+/* From where it stands, whatever size the object was compiled with, into what is zeroed. */
+static const struct pinion_function *copy_function(struct native *n, size_t i)
+{
+    const struct pinion_binding *b = &n->binding;
     const char *first = (const char *)b->functions;
-    return (const struct pinion_function *)(const void *)(first + i * b->function_size);
+    struct pinion_function *f = &n->functions[i].f;
+    memcpy(f, first + i * b->function_size, smaller(b->function_size, sizeof *f));
+    return f;
 }
 
 static int take_function(struct native *n, size_t i, struct pn_error *err)
 {
     enum { KNOWN_MARKS = PINION_READS | PINION_PURE };
     struct pn_error detail;
-    const struct pinion_function *f = function_at(n->binding, i);
-    n->functions[i].f = f;
+    const struct pinion_function *f = copy_function(n, i);
     n->methods[i] = (struct value_method){f->name, native_run};
     if (!f->name || !plugin_name_is_valid(text_of(f->name)))
         return refuse(
@@ -89,7 +102,7 @@ static int take_function(struct native *n, size_t i, struct pn_error *err)
             "digits and '_'",
             i + 1, f->name ? f->name : "");
     for (size_t k = 0; k < i; k++)
-        if (strcmp(n->functions[k].f->name, f->name) == 0)
+        if (strcmp(n->functions[k].f.name, f->name) == 0)
             return refuse(n, PN_EINVAL, err, "function '%s' is there twice", f->name);
     if (!f->signature || !f->summary || !f->run || f->marks & ~(uint32_t)KNOWN_MARKS)
         return refuse(n, PN_EINVAL, err,
@@ -104,7 +117,7 @@ static int take_function(struct native *n, size_t i, struct pn_error *err)
 
 static int take_functions(struct native *n, struct pn_error *err)
 {
-    size_t count = n->binding->function_count;
+    size_t count = n->binding.function_count;
     int rc = 0;
     n->functions = arena_alloc(&n->arena, count * sizeof *n->functions);
     n->methods = arena_alloc(&n->arena, (count + 1) * sizeof *n->methods);
@@ -125,8 +138,12 @@ static int load(struct native *n, struct pn_error *err)
     *(void **)(void *)&describe = dlsym(library, SYMBOL);
     if (!describe)
         return refuse(n, PN_EINVAL, err, "it is no binding: it has no function '" SYMBOL "'");
-    n->binding = describe();
-    int rc = check_binding(n, err);
+    const struct pinion_binding *its = describe();
+    int rc = check_version(n, its, err);
+    if (rc != 0)
+        return rc;
+    memcpy(&n->binding, its, smaller(its->struct_size, sizeof n->binding));
+    rc = check_binding(n, err);
     return rc == 0 ? take_functions(n, err) : rc;
 }
 
@@ -144,7 +161,7 @@ static int open_one(struct native *n, struct pn_error *err)
         rc = refuse(n, PN_EINVAL, err, "its config: %s", config.problem);
     else if (config.no_memory)
         rc = no_memory(n, err);
-    else if (n->binding->open(&n->host, config.root.items.first, &n->instance) != 0)
+    else if (n->binding.open(&n->host, config.root.items.first, &n->instance) != 0)
         rc = refuse(n, PN_EINVAL, err, "it does not open: %s",
                     n->rejection[0] ? n->rejection : "it gives no reason");
     else
@@ -181,7 +198,7 @@ int natives_open(struct natives **out, const struct native_configs *configs, str
 static void close_one(struct native *n)
 {
     if (n->opened)
-        n->binding->close(n->instance);
+        n->binding.close(n->instance);
     native_release_host(n);
     if (n->calls)
         LOG(LOG_WARN, "a binding has not ended all of its calls",

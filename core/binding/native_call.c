@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define SLEEP_NS (60 * NS_PER_SECOND)
+#define NO_REASON "the binding gives no reason"
 
 /* ---- its life */
 
@@ -26,6 +27,7 @@ static struct pinion_call *call_new(struct native *n, const struct native_functi
     c->function = function;
     arena_init(&c->arena);
     native_builder_init(&c->arguments, &c->arena);
+    c->arguments.total = &n->all->argument_bytes;
     c->next = n->calls;
     if (c->next)
         c->next->previous = c;
@@ -40,6 +42,7 @@ void native_call_free(struct pinion_call *c)
         c->next->previous = c->previous;
     *(c->previous ? &c->previous->next : &c->native->calls) = c->next;
     c->native->call_count--;
+    c->native->all->argument_bytes -= c->arguments.counted;
     arena_release(&c->arena);
     free(c);
 }
@@ -57,8 +60,8 @@ void native_drop(struct binding_call *call)
     }
     c->dropped = true;
     c->task = NULL;
-    if (c->function->f->cancel)
-        c->function->f->cancel(c, c->native->instance);
+    if (c->function->f.cancel)
+        c->function->f.cancel(c, c->native->instance);
 }
 
 static void end(struct pinion_call *c, enum native_end how)
@@ -145,14 +148,14 @@ static void finish(struct pinion_call *c)
 
 static void fail(struct pinion_call *c, const char *code, const char *message)
 {
-    snprintf(c->code, sizeof c->code, "%s", code);
-    snprintf(c->message, sizeof c->message, "%s", message);
+    snprintf(c->code, sizeof c->code, "%s", code ? code : "internal");
+    snprintf(c->message, sizeof c->message, "%s", message ? message : NO_REASON);
     end(c, NATIVE_FAILED);
 }
 
 static void refuse(struct pinion_call *c, const char *message)
 {
-    snprintf(c->message, sizeof c->message, "%s", message);
+    snprintf(c->message, sizeof c->message, "%s", message ? message : NO_REASON);
     end(c, NATIVE_REFUSED);
 }
 
@@ -194,7 +197,8 @@ static _Noreturn void refuse_parameter(struct value_frame *f,
                  function->signature.parameters[index].name.data, reason);
 }
 
-static void copy_arguments(struct value_frame *f, struct pinion_call *c)
+/* False: the calls of all have too much already. */
+static bool copy_arguments(struct value_frame *f, struct pinion_call *c)
 {
     const struct signature *s = &c->function->signature;
     struct pn_error err;
@@ -208,11 +212,14 @@ static void copy_arguments(struct value_frame *f, struct pinion_call *c)
             native_build(&c->arguments, PINION_NIL);
         if (c->arguments.no_memory)
             value_raise(f, PN_ENOMEM, "out of memory");
+        if (c->arguments.too_much)
+            return false;
         if (c->arguments.problem)
             refuse_parameter(f, c->function, i, c->arguments.problem);
         if (!signature_accepts(&s->parameters[i], c->arguments.root.items.last, &err))
             refuse_parameter(f, c->function, i, err.message);
     }
+    return true;
 }
 
 static void check_kind(struct value_frame *f, const struct pinion_function *function)
@@ -241,7 +248,7 @@ static int push_failure(struct value_frame *f, const char *code, const char *mes
 static _Noreturn void blame(struct value_frame *f, const struct pinion_call *c, const char *reason)
 {
     LOG(LOG_ERROR, "a binding broke its contract", LOG_TEXT("binding", c->native->config->name),
-        LOG_STRING("function", c->function->f->name), LOG_STRING("error", reason));
+        LOG_STRING("function", c->function->f.name), LOG_STRING("error", reason));
     value_refuse(f, PN_ECONTRACT, "the binding broke its contract: %s", reason);
 }
 
@@ -284,7 +291,9 @@ static int push_results(struct value_frame *f, struct pinion_call *c)
 static int push_end(struct value_frame *f, struct pinion_call *c)
 {
     int results = 0;
-    if (c->end == NATIVE_FINISHED)
+    if (c->end == NATIVE_FINISHED && c->results.too_large)
+        results = push_failure(f, "too_large", "its results are larger than 64 MiB");
+    else if (c->end == NATIVE_FINISHED)
         results = push_results(f, c);
     else if (c->end == NATIVE_FAILED)
         results = push_failure(f, c->code, c->message);
@@ -299,13 +308,17 @@ static int push_end(struct value_frame *f, struct pinion_call *c)
 /* Raises when the call has ended meanwhile; what was begun is then dropped by its finish. */
 static void wait_for_end(struct value_frame *f, struct pinion_call *c)
 {
-    if (c->function->f->marks & PINION_PURE)
+    if (c->function->f.marks & PINION_PURE)
         blame(f, c, "it is marked as pure, and did not end before it returned");
-    if (!c->task)
+    struct task *task = task_current();
+    if (!task)
         value_refuse(f, PN_EDENIED, "nothing is waited for here");
     while (c->end == NATIVE_GOES_ON) {
         int64_t until = c->deadline ? c->deadline : clock_monotonic() + SLEEP_NS;
-        if (task_sleep(c->task, until) != 0)
+        c->task = task; /* while it sleeps here, and not in what it calls next */
+        int rc = task_sleep(task, until);
+        c->task = NULL;
+        if (rc != 0)
             value_raise(f, PN_ENOMEM, "out of memory");
         if (c->end == NATIVE_GOES_ON && !call_goes_on()) {
             native_drop(value_call(f)->bindings);
@@ -321,7 +334,7 @@ int native_run(struct value_frame *f, void *instance)
     struct native *n = instance;
     struct call *call = value_call(f);
     const struct native_function *function = &n->functions[value_method(f) - n->methods];
-    check_kind(f, function->f);
+    check_kind(f, &function->f);
     if (!call->bindings)
         value_refuse(f, PN_EDENIED, "nothing is called from here");
     native_drop(call->bindings); /* of one that was refused, and the error caught */
@@ -332,11 +345,14 @@ int native_run(struct value_frame *f, void *instance)
         value_raise(f, PN_ENOMEM, "out of memory");
     c->end = NATIVE_REFUSED; /* the binding does not know of it yet */
     c->deadline = call->deadline;
-    copy_arguments(f, c);
+    if (!copy_arguments(f, c)) {
+        int results = push_failure(f, "too_many", c->arguments.problem);
+        native_drop(call->bindings);
+        return results;
+    }
     native_builder_init(&c->results, &c->arena);
-    c->task = task_current();
     c->end = NATIVE_GOES_ON;
-    function->f->run(c, n->instance);
+    function->f.run(c, n->instance);
     if (c->end == NATIVE_GOES_ON)
         wait_for_end(f, c);
     return push_end(f, c);

@@ -12,6 +12,8 @@ static_assert((int)PINION_READABLE == (int)LOOP_READ && (int)PINION_WRITABLE == 
                   (int)PINION_ERROR == (int)LOG_ERROR,
               "they are passed on as they are");
 
+#define TIMER_MS_MAX (INT64_MAX / NS_PER_MS / 2) /* 146 years: the loop counts in ns from now */
+
 struct pinion_timer {
     struct loop_timer timer;
     struct native *native;
@@ -45,12 +47,13 @@ static struct native *native_of(const struct pinion_host *host)
 static void reject(const struct pinion_host *host, const char *reason)
 {
     struct native *n = native_of(host);
-    snprintf(n->rejection, sizeof n->rejection, "%s", reason);
+    snprintf(n->rejection, sizeof n->rejection, "%s", reason ? reason : "");
 }
 
 static void write_log(const struct pinion_host *host, enum pinion_level level, const char *message)
 {
-    LOG((enum log_level)level, message, LOG_TEXT("binding", native_of(host)->config->name));
+    enum log_level known = level > PINION_ERROR ? LOG_ERROR : (enum log_level)level;
+    LOG(known, message ? message : "", LOG_TEXT("binding", native_of(host)->config->name));
 }
 
 static int64_t now(const struct pinion_host *host)
@@ -87,6 +90,7 @@ static struct pinion_timer *timer_start(const struct pinion_host *host, int64_t 
     t->native = n;
     t->fn = fn;
     t->user = user;
+    ms = ms > TIMER_MS_MAX ? TIMER_MS_MAX : ms;
     if (loop_timer_start(&t->timer, n->all->loop, ms, false, on_due, t) != 0) {
         free(t);
         return NULL;

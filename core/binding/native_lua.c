@@ -83,9 +83,38 @@ void native_from_lua(struct value_frame *f, int n, struct native_builder *b)
     }
 }
 
-void native_into_lua(struct value_frame *f, const struct pinion_value *v)
+/* A nil would be a hole. */
+static void push_list(struct value_frame *f, const struct pinion_value *v)
 {
     int64_t index = 1;
+    value_go_on(f);
+    value_push_array(f, v->items.count < INT32_MAX ? (int)v->items.count : 0);
+    for (const struct pinion_value *i = v->items.first; i; i = i->next, index++) {
+        if (index % VALUES_BETWEEN == 0)
+            value_go_on(f);
+        if (i->type == PINION_NIL)
+            value_push_null(f);
+        else
+            native_into_lua(f, i);
+        value_set_item(f, index);
+    }
+}
+
+static void push_map(struct value_frame *f, const struct pinion_value *v)
+{
+    int64_t count = 0;
+    value_go_on(f);
+    value_push_table(f, 0, v->items.count < INT32_MAX ? (int)v->items.count : 0);
+    for (const struct pinion_value *m = v->items.first; m; m = m->next) {
+        if (++count % VALUES_BETWEEN == 0)
+            value_go_on(f);
+        native_into_lua(f, m);
+        value_set_member(f, m->key);
+    }
+}
+
+void native_into_lua(struct value_frame *f, const struct pinion_value *v)
+{
     switch (v->type) {
     case PINION_NIL:
         value_push_nil(f);
@@ -105,18 +134,10 @@ void native_into_lua(struct value_frame *f, const struct pinion_value *v)
         value_push_text(f, v->text);
         break;
     case PINION_LIST:
-        value_push_array(f, v->items.count < INT32_MAX ? (int)v->items.count : 0);
-        for (const struct pinion_value *i = v->items.first; i; i = i->next, index++) {
-            native_into_lua(f, i);
-            value_set_item(f, index);
-        }
+        push_list(f, v);
         break;
     case PINION_MAP:
-        value_push_table(f, 0, v->items.count < INT32_MAX ? (int)v->items.count : 0);
-        for (const struct pinion_value *m = v->items.first; m; m = m->next) {
-            native_into_lua(f, m);
-            value_set_member(f, m->key);
-        }
+        push_map(f, v);
         break;
     }
 }

@@ -9,7 +9,7 @@
 struct task;
 
 struct native_function {
-    const struct pinion_function *f;
+    struct pinion_function f; /* a copy; zeros where the object's is shorter */
     struct signature signature;
 };
 
@@ -17,7 +17,7 @@ struct native {
     struct pinion_host host; /* first: what the binding is given */
     struct natives *all;
     const struct native_config *config;
-    const struct pinion_binding *binding;
+    struct pinion_binding binding; /* a copy, likewise */
     bool opened;
     void *instance; /* its own */
     struct arena arena;
@@ -34,6 +34,7 @@ struct native {
 struct natives {
     struct loop *loop;
     struct threads *threads;
+    size_t argument_bytes;            /* of all calls */
     struct native_work *first, *last; /* that waits */
     unsigned running, waiting;
     bool closing;
@@ -63,8 +64,8 @@ void native_fill_calls(struct pinion_host *host);
 void native_call_free(struct pinion_call *call);
 
 /*
- * native_lua.c. Out of Lua: argument `n` into the builder, which says what went wrong; may suspend
- * the call. Into Lua: pushes it. Both may raise.
+ * native_lua.c. Out of Lua: argument `n` into the builder, which says what went wrong. Into Lua:
+ * pushes it. Both may suspend the call, or raise.
  */
 void native_from_lua(struct value_frame *f, int n, struct native_builder *b);
 void native_into_lua(struct value_frame *f, const struct pinion_value *v);

@@ -248,34 +248,41 @@ static bool accepts_items(const struct signature_type *type, struct pinion_value
     return true;
 }
 
-static struct pinion_value *find(struct pinion_value *map, struct text name)
+static bool has_member(const struct pinion_value *map, struct text name)
 {
-    struct pinion_value *v = map->items.first;
+    const struct pinion_value *v = map->items.first;
     while (v && !text_equal(v->key, name))
         v = v->next;
-    return v;
+    return v != NULL;
 }
 
-static bool is_known(const struct signature_type *type, struct text name)
+static const struct signature_type *type_of_member(const struct signature_type *type,
+                                                   struct text name)
 {
     for (size_t i = 0; i < type->inner_count; i++)
         if (text_equal(type->inner[i].name, name))
-            return true;
-    return false;
+            return &type->inner[i];
+    return NULL;
 }
 
+/* A binding may give a name twice: each is checked, since the last one is what Lua sees. */
 static bool accepts_members(const struct signature_type *type, struct pinion_value *value,
                             struct pn_error *err)
 {
-    for (const struct pinion_value *v = value->items.first; v; v = v->next)
-        if (!is_known(type, v->key)) {
+    for (struct pinion_value *v = value->items.first; v; v = v->next) {
+        const struct signature_type *member = type_of_member(type, v->key);
+        if (!member) {
             pn_error_set(err, PN_EINVAL, "'%.40s' is not known", v->key.data);
             return false;
         }
+        if (!signature_accepts(member, v, err)) {
+            pn_error_wrap(err, "'%s'", member->name.data);
+            return false;
+        }
+    }
     for (size_t i = 0; i < type->inner_count; i++) {
         struct pinion_value nil = {.type = PINION_NIL};
-        struct pinion_value *v = find(value, type->inner[i].name);
-        if (signature_accepts(&type->inner[i], v ? v : &nil, err))
+        if (has_member(value, type->inner[i].name) || signature_accepts(&type->inner[i], &nil, err))
             continue;
         pn_error_wrap(err, "'%s'", type->inner[i].name.data);
         return false;

@@ -13,16 +13,24 @@ static void spoil(struct native_builder *b, const char *problem)
 
 static bool has_room(struct native_builder *b, size_t bytes)
 {
-    if (bytes < NATIVE_BYTES_MAX && b->arena->used < NATIVE_BYTES_MAX - bytes)
-        return true;
-    spoil(b, "it is larger than 64 MiB");
-    return false;
+    b->too_large = bytes >= NATIVE_BYTES_MAX || b->arena->used >= NATIVE_BYTES_MAX - bytes;
+    b->too_much = !b->too_large && b->total && *b->total >= NATIVE_TOTAL_MAX - bytes;
+    if (b->too_large)
+        spoil(b, "it is larger than 64 MiB");
+    else if (b->too_much)
+        spoil(b, "the calls that have not ended have 256 MiB of arguments");
+    if (b->problem)
+        return false;
+    b->counted += bytes;
+    if (b->total)
+        *b->total += bytes;
+    return true;
 }
 
 static struct text copy(struct native_builder *b, struct text text)
 {
     struct text none = {NULL, 0};
-    if (!has_room(b, text.len))
+    if (b->problem || b->no_memory || !has_room(b, text.len))
         return none;
     struct text mine = arena_text(b->arena, text);
     b->no_memory = b->no_memory || !mine.data;

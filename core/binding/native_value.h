@@ -12,7 +12,11 @@
 
 #include <pinion/binding.h>
 
-enum { NATIVE_DEPTH_MAX = 32, NATIVE_BYTES_MAX = 64 * 1024 * 1024 };
+enum {
+    NATIVE_DEPTH_MAX = 32,
+    NATIVE_BYTES_MAX = 64 * 1024 * 1024,    /* of one call */
+    NATIVE_TOTAL_MAX = 4 * NATIVE_BYTES_MAX /* of the arguments of a worker's calls */
+};
 
 struct pinion_value {
     enum pinion_type type;
@@ -39,6 +43,8 @@ struct native_builder {
     struct text key;     /* of the next member */
     const char *problem; /* the first; NULL: none */
     bool no_memory;
+    bool too_large, too_much; /* the problem is NATIVE_BYTES_MAX, or NATIVE_TOTAL_MAX */
+    size_t *total, counted;   /* what all have together (NULL: not limited), and this one's part */
 };
 
 void native_builder_init(struct native_builder *b, struct arena *arena);

@@ -21,8 +21,8 @@ struct command {
 };
 
 extern const struct command command_dev, command_serve, command_check, command_call, command_client,
-    command_openapi, command_status, command_backup, command_restore, command_fsck, command_version,
-    command_help;
+    command_openapi, command_status, command_audit, command_backup, command_restore, command_fsck,
+    command_version, command_help;
 
 extern const struct command *const commands[]; /* ends with NULL */
 const struct command *command_find(const char *name);

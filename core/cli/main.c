@@ -5,19 +5,13 @@
 #include <stdio.h>
 
 const struct command *const commands[] = {
-    &command_dev,
-    &command_serve,
-    &command_check,
-    &command_call,
-    &command_client,
-    &command_openapi,
-    &command_status,
-    &command_backup,
-    &command_restore,
-    &command_fsck,
-    &command_version,
-    &command_help,
-    NULL,
+    &command_dev,    &command_serve,
+    &command_check,  &command_call,
+    &command_client, &command_openapi,
+    &command_status, &command_audit,
+    &command_backup, &command_restore,
+    &command_fsck,   &command_version,
+    &command_help,   NULL,
 };
 
 const struct command *command_find(const char *name)

@@ -38,6 +38,7 @@ struct number {
 static const struct number numbers[] = {
     {"workers", offsetof(struct host_config, workers), 1, CONFIG_WORKERS_MAX, false},
     {"check_databases_s", offsetof(struct host_config, check_databases_s), 0, 31536000, false},
+    {"disk_reserve_mb", offsetof(struct host_config, disk_reserve_mb), 0, 1 << 20, false},
     {"database_connections", offsetof(struct host_config, databases.connections), 1, 100, false},
     {"drain_ms", SETTING(drain_ms), 0, 600000, false},
     {"stuck_ms", SETTING(stuck_ms), 100, 600000, false},
@@ -60,6 +61,7 @@ void config_init(struct host_config *c, bool dev)
         .dev = dev,
         .outgoing = true,
         .check_databases_s = 86400,
+        .disk_reserve_mb = 64,
         .state_kb = SHARED_SPACE_KB_DEFAULT,
         .settings = {.http = HTTP_LIMITS_DEFAULT,
                      .drain_ms = 10000,

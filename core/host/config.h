@@ -38,6 +38,7 @@ struct host_config {
     bool admin_given;
     int64_t workers;
     int64_t check_databases_s;  /* how often their integrity is looked at; 0: never */
+    int64_t disk_reserve_mb;    /* free space that commands leave alone */
     int64_t state_kb;           /* of ctx.state, for each plugin */
     struct databases databases; /* where plugins' data are kept */
     enum log_format log_format;

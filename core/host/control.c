@@ -8,6 +8,7 @@
 #include "host/sources.h"
 #include "host/status.h"
 #include "host/watch.h"
+#include "release/audit_deploy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct control {
     struct loop_timer heartbeat, gone, usage_timer;
     struct links links;
     struct deployer *deployer;
+    struct audit *audit; /* NULL: in `dev`, or it is damaged */
     struct sources sources;
     struct usage usage;
     char usage_path[FILE_PATH_MAX];
@@ -65,6 +67,31 @@ static void log_difference(const struct deploy_report *r)
             LOG_STRING("changes", d->text));
 }
 
+static void log_unaudited(const struct pn_error *err)
+{
+    LOG(LOG_ERROR, "cannot write the audit log", LOG_STRING("error", err->message));
+}
+
+static void audit(struct control *c, const struct deploy_report *report)
+{
+    struct pn_error err;
+    if (c->audit && audit_report(c->audit, report, &err) != 0)
+        log_unaudited(&err);
+}
+
+/* In production nothing goes live of which there is no record. */
+static int on_publishing(void *user, const struct publication *p, struct pn_error *err)
+{
+    struct control *c = user;
+    if (!c->audit)
+        return pn_error_set(
+            err, PN_EIO, "the audit log cannot be used: see pinion audit verify, then start again");
+    int rc = audit_publish(c->audit, p, err);
+    if (rc != 0)
+        pn_error_wrap(err, "cannot write the audit log");
+    return rc;
+}
+
 static void on_deployed(void *user, const struct deploy_report *report)
 {
     struct control *c = user;
@@ -72,6 +99,7 @@ static void on_deployed(void *user, const struct deploy_report *report)
         report->directory[0] ? sources_by_directory(&c->sources, report->directory) : NULL;
     log_report(report);
     log_difference(report);
+    audit(c, report);
     if (source && source->reported && !source->ok && report->code == PN_EEXIST)
         LOG(LOG_INFO, "as it was: what serves is what the directory has",
             LOG_STRING("plugin", source->directory));
@@ -348,9 +376,30 @@ static int start_deployer(struct control *c, struct pn_error *err)
         .done = on_deployed,
         .idle = on_idle,
         .owner = owner_of,
+        .publishing = h->config->dev ? NULL : on_publishing,
         .is_quarantined = is_quarantined,
     };
     return deployer_new(&c->deployer, c->loop, &options, err);
+}
+
+/* What serves goes on serving without it. */
+static void start_audit(struct control *c)
+{
+    char path[FILE_PATH_MAX];
+    struct pn_error err;
+    if (c->host->config->dev)
+        return;
+    int rc = file_join(path, sizeof path, c->host->paths.data, TEXT(AUDIT_FILE), &err);
+    if (rc == 0)
+        rc = audit_open(&c->audit, path, &err);
+    if (rc == 0)
+        rc = audit_start(c->audit, deployer_active(c->deployer), &err);
+    if (rc == 0)
+        return;
+    audit_close(c->audit);
+    c->audit = NULL;
+    LOG(LOG_ERROR, "the audit log cannot be used; nothing is deployed until it can",
+        LOG_STRING("error", err.message));
 }
 
 static int start_admin(struct control *c, struct pn_error *err)
@@ -396,6 +445,7 @@ static int start(struct control *c, int signal_fd, struct pn_error *err)
         (rc = loop_timer_start(&c->heartbeat, c->loop, HEARTBEAT_MS, true, on_heartbeat, c)) != 0 ||
         (rc = start_patrol(c, err)) != 0 || (rc = start_admin(c, err)) != 0)
         return rc;
+    start_audit(c);
     links_start(&c->links, c->deployer);
     start_sources(c);
     return 0;
@@ -412,6 +462,7 @@ static void stop(struct control *c)
     http_server_free(c->http);
     links_release(&c->links);
     deployer_free(c->deployer);
+    audit_close(c->audit);
     sources_release(&c->sources);
     keep_usage(c);
     usage_release(&c->usage);

@@ -59,11 +59,12 @@ static int read_result(int in, pid_t child, struct pn_error *err)
     if (n == (ssize_t)sizeof told)
         return told.code == 0 ? 0 : pn_error_set(err, told.code, "%s", told.message);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        return pn_error_set(err, PN_EIO, "a native binding took longer than %d s to open",
+        return pn_error_set(err, PN_EIO,
+                            "the native bindings took longer than %d s to open and close",
                             PROBE_SECONDS);
-    return pn_error_set(err, PN_EIO,
-                        "a native binding ended the process that opened it (signal %d)",
-                        WIFSIGNALED(status) ? WTERMSIG(status) : 0);
+    return pn_error_set(err, PN_EIO, "a native binding ended the process that opened it (%s %d)",
+                        WIFSIGNALED(status) ? "signal" : "exit status",
+                        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 int probe_natives(const struct native_configs *configs, struct pn_error *err)

@@ -366,6 +366,7 @@ static int open_parts(struct worker *w, struct pn_error *err)
     struct host_settings settings;
     struct catalogue_options options = {.bundles_directory = h->paths.bundles,
                                         .databases_directory = h->paths.databases,
+                                        .disk_reserve = h->config->disk_reserve_mb << 20,
                                         .state = h->state,
                                         .process = w->index,
                                         .process_count = (int)h->config->workers,

@@ -243,6 +243,12 @@ void value_push_nil(struct value_frame *f)
     lua_pushnil(state(f));
 }
 
+void value_push_null(struct value_frame *f)
+{
+    luaL_checkstack(state(f), 4, "values");
+    codec_push_null(state(f));
+}
+
 void value_push_boolean(struct value_frame *f, bool value)
 {
     luaL_checkstack(state(f), 4, "values");

@@ -84,6 +84,7 @@ void value_pop(struct value_frame *f);
 void *value_scratch(struct value_frame *f, size_t size);
 
 void value_push_nil(struct value_frame *f);
+void value_push_null(struct value_frame *f); /* pinion.null */
 void value_push_boolean(struct value_frame *f, bool value);
 void value_push_integer(struct value_frame *f, int64_t value);
 void value_push_number(struct value_frame *f, double value);

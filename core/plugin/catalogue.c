@@ -110,10 +110,12 @@ static int open_store(struct catalogue *c, struct plugin *p, struct pn_error *er
         return 0;
     if (p->is_remote)
         return open_remote(c, p, err);
+    const struct store_limits limits = {.reserve_bytes = c->options.disk_reserve};
     snprintf(name, sizeof name, "%s.db", p->name);
     int rc = file_join(path, sizeof path, c->options.databases_directory, text_of(name), err);
-    return rc != 0 ? rc
-                   : store_open(&p->store, path, p->is_home ? STORE_HOME : STORE_READER, NULL, err);
+    return rc != 0
+               ? rc
+               : store_open(&p->store, path, p->is_home ? STORE_HOME : STORE_READER, &limits, err);
 }
 
 /* One plugin's routes into a table; `target` has room for its capabilities. */

@@ -59,6 +59,7 @@ struct catalogue_options {
     struct natives *natives; /* borrowed; NULL: none */
     struct reads *reads;     /* borrowed; NULL: slow reads stay on the loop's thread */
     const struct databases *databases; /* borrowed; NULL: all are SQLite's */
+    int64_t disk_reserve;              /* bytes, as of store_limits; 0: none */
     struct loop *loop;                 /* of this worker, and threads that may wait for servers */
     struct threads *threads;
     const struct plugin_settings *settings; /* borrowed; NULL: none */

@@ -250,6 +250,18 @@ static int write_active(const struct deployer *d, struct pn_error *err)
     return active_write(&d->active, d->options.active_path, d->options.durable, err);
 }
 
+static int ask_to_publish(const struct deployer *d, const struct active_entry *before,
+                          struct pn_error *err)
+{
+    const struct publication p = {
+        .directory = d->current->directory,
+        .before = before,
+        .next = &d->next,
+        .restores = d->current->restore[0],
+    };
+    return d->options.publishing ? d->options.publishing(d->options.user, &p, err) : 0;
+}
+
 static void begin_publish(struct deployer *d)
 {
     struct pn_error err;
@@ -262,9 +274,12 @@ static void begin_publish(struct deployer *d)
     }
     struct active_entry before = *entry;
     keep_previous(d, &before);
+    int rc = ask_to_publish(d, &before, &err);
     *entry = d->next;
     d->replaced = before;
-    if (d->options.durable && write_active(d, &err) != 0) {
+    if (rc == 0 && d->options.durable)
+        rc = write_active(d, &err);
+    if (rc != 0) {
         *entry = before;
         d->active.count = count;  /* an entry that was added for this one is no release */
         d->step = DEPLOY_PREPARE; /* so that what was prepared is discarded */

@@ -51,6 +51,14 @@ struct deploy_report {
     int64_t took;                        /* ns */
 };
 
+/* What is about to be published. */
+struct publication {
+    const char *directory;             /* "" when a plugin is retired or restored */
+    const struct active_entry *before; /* what it replaces; without a hash: nothing */
+    const struct active_entry *next;
+    bool restores;
+};
+
 struct deployer;
 
 struct deployer_options {
@@ -71,6 +79,8 @@ struct deployer_options {
      * Another directory that this plugin comes from, or NULL: two must not fight over one plugin.
      */
     const char *(*owner)(void *user, const char *plugin, const char *directory);
+    /* Before anything of it is written: an error refuses it. NULL: nobody is asked. */
+    int (*publishing)(void *user, const struct publication *p, struct pn_error *err);
     /* A release that must not be published. NULL: none. */
     bool (*is_quarantined)(void *user, const struct generation_spec *spec);
 };

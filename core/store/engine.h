@@ -11,6 +11,7 @@
 
 #include "base/map.h"
 #include "store/heap.h"
+#include "store/room.h"
 #include "store/store.h"
 
 #include <sqlite3.h>
@@ -150,6 +151,7 @@ struct store {
     bool version_known;         /* … since the last store_snapshot_end */
     bool transaction;           /* one is open, or a command is inside of the group's */
     struct group group;
+    struct room room;
     struct slow slow;
     struct heap_account *heap; /* of all its connections */
     struct pn_error doom;      /* code != 0: why the open transaction cannot be committed */

@@ -27,7 +27,10 @@ static int run(struct store *s, sqlite3_stmt *statement)
 
 static int open_group(struct store *s, struct pn_error *err)
 {
-    int rc = run(s, s->writer->begin);
+    int rc = room_check(&s->room, s->path, s->limits.reserve_bytes, err);
+    if (rc != 0)
+        return rc;
+    rc = run(s, s->writer->begin);
     if (rc != SQLITE_OK) {
         int status = fault_report(s->writer, rc, TEXT("begin"), err);
         if (status == PN_EIO)

@@ -119,7 +119,10 @@ int store_begin(struct store *s, struct pn_error *err)
         return pn_error_set(err, PN_EINVAL, "%s: a transaction is open already", s->path);
     if (s->group.phase != GROUP_NONE)
         return pn_error_set(err, PN_EBUSY, "%s: a command writes now", s->path);
-    int rc = sqlite_connection_run(s->writer, s->writer->begin);
+    int rc = room_check(&s->room, s->path, s->limits.reserve_bytes, err);
+    if (rc != 0)
+        return rc;
+    rc = sqlite_connection_run(s->writer, s->writer->begin);
     if (rc != SQLITE_OK)
         return fault_report(s->writer, rc, TEXT("begin"), err);
     s->transaction = true;

@@ -37,6 +37,8 @@ struct store_limits {
     int statements;     /* kept prepared by a connection (default: 128) */
     int readers;        /* connections to read from, so snapshots held at once (default: 64) */
     int64_t heap_bytes; /* that SQLite may allocate for it (default: 64 MiB) */
+    int64_t
+        reserve_bytes; /* free on its disk that writing leaves alone, see store/room.h (default: none) */
     int checkpoint_pages; /* pages in the log that make a commit checkpoint (default: 1000) */
 };
 

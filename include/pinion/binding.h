@@ -68,8 +68,8 @@ struct pinion_function {
     uint32_t marks; /* of enum pinion_mark */
     void (*run)(struct pinion_call *call, void *instance);
     /*
-     * NULL, or: nobody waits for the call any more (its time is up, its plugin's caller has gone,
-     * the worker ends). It still has to be ended, here or later; what it is ended with is dropped.
+     * NULL, or: nobody waits for the call any more (its time is up, or the worker ends). It still has
+     * to be ended, here or later; what it is ended with is dropped.
      */
     void (*cancel)(struct pinion_call *call, void *instance);
 };
@@ -131,7 +131,7 @@ struct pinion_host {
 
     /* ---- its end */
     void (*finish)(struct pinion_call *call); /* with the results that were pushed */
-    /* The world's fault: Lua gets nil and { code = …, message = … }. */
+    /* The world's fault: Lua gets nil and { code = …, message = … }; of up to 63 and 1023 bytes. */
     void (*fail)(struct pinion_call *call, const char *code, const char *message);
     /* The caller's fault: raised in Lua, with the function's name. */
     void (*refuse)(struct pinion_call *call, const char *message);
@@ -155,7 +155,9 @@ struct pinion_host {
         struct pinion_watch *watch); /* then the descriptor is closed; NULL is fine */
     /*
      * `run` on a thread, then `done` on the loop. A few run at once and others wait. False: too many
-     * wait, or there is no memory; neither is called.
+     * wait, or there is no memory; neither is called. Where no threads are started yet, as inside
+     * `open`, `run` may be on the calling thread. Before `close` all of it is run and done: the
+     * worker's end waits for it, so each `run` should be short, or ask whether it is still wanted.
      */
     bool (*work)(const struct pinion_host *host, void (*run)(void *user), void (*done)(void *user),
                  void *user);

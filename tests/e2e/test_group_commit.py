@@ -1,6 +1,7 @@
 """Commands share commits (docs/decisions/0029): what their callers see of it, also when the disk fails, a
 release is swapped or the host is stopped meanwhile."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -169,7 +170,7 @@ def can_mount(folder):
     if os.geteuid() != 0:
         return False
     folder.mkdir(parents=True, exist_ok=True)
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", str(folder)], check=False,
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(folder)], check=False,
         capture_output=True)
     return done.returncode == 0
 
@@ -189,7 +190,7 @@ def test_a_full_disk_refuses_commands_and_nothing_else(plugins, start_host, smal
     filler = small_disk / "filler"
     rows, full = {}, 0
     with open(filler, "wb") as file:
-        file.write(b"x" * (8 << 20))
+        file.write(b"x" * (44 << 20))
     for number in range(2000):
         key = f"k{number}"
         answer = host.call("ledger.add", {"key": key, "body": "b" * 20000})
@@ -202,6 +203,14 @@ def test_a_full_disk_refuses_commands_and_nothing_else(plugins, start_host, smal
         if full == 5:
             break
     assert full == 5 and rows
+    kept_back = os.statvfs(small_disk)
+    assert kept_back.f_bavail * kept_back.f_frsize > 2 << 20  # of 8 MiB, after a checkpoint
+    host.wait_log(msg="the disk is nearly full: commands are refused")
+    with open(filler, "ab") as file:  # by somebody else
+        with contextlib.suppress(OSError):
+            file.write(b"x" * (64 << 20))
+    assert host.call("ledger.add", {"key": "beyond"}).status == 507
+    assert host.ok("ledger.keys") == rows
     filler.unlink()
     answer = e2e_host.wait_until("room",
         lambda: (a := host.call("ledger.add", {"key": "after"})).status == 200 and a, 10)

@@ -75,6 +75,20 @@ def test_what_does_not_fit_the_signature_is_raised(start):
     assert lua(host, "return ctx.echo:later(1, 2.0)") == 1
 
 
+def test_values_come_back_as_they_went(start):
+    host = start(ECHO)
+    assert lua(host, """local function same(a, b)
+            if type(a) ~= "table" then return a == b end
+            for k, v in pairs(a) do if not same(v, b[k]) then return false end end
+            return #a == #b
+        end
+        local list, map = {}, {}
+        for n = 1, 5000 do list[n] = { n, { "x" .. n } } map["k" .. n] = n / 2 end
+        return { same(list, ctx.echo:say(list)), same(map, ctx.echo:say(map)) }""") == [True, True]
+    assert lua(host, "local v = ctx.echo:say({ 1, pinion.null, 3 }) return { #v, v[2] == pinion.null, v[3] }") == [3, True, 3]
+    assert lua(host, "return ctx.echo:say(pinion.null) == nil and next(ctx.echo:say({ a = pinion.null })) == nil") is True
+
+
 def test_kinds_may_call_what_is_theirs(start):
     host = start(ECHO)
     for name in ("get", "set", "act"):
@@ -90,6 +104,7 @@ def test_a_deadline_ends_the_wait_and_a_cancelled_call_leaves_nothing(start):
         answer = host.call("shop.act", {"code": "return ctx.echo:later(1, 60000)"})
         assert (answer.status, answer.json()["code"]) == (504, "deadline")
     assert host.call("shop.act", {"code": "return ctx.echo:hash(300000000)"}).status == 504
+    assert host.call("shop.act", {"code": "return ctx.echo:later(1, math.maxinteger)"}).status == 504
     assert lua(host, "return ctx.echo:say(1)") == 1
 
 
@@ -148,12 +163,12 @@ static const struct pinion_function functions[] = {{ {functions} }};
 {{
     static const struct pinion_binding b = {{ .abi_version = {version}, .struct_size = {size}, .name = "{name}",
         .version = "1", .summary = "x", .functions = functions, .function_count = {count},
-        .function_size = sizeof *functions, .open = open_it, .close = close_it }};
+        .function_size = {stride}, .open = open_it, .close = close_it }};
     return {give};
 }}
 """
 RIGHT = {"run": "", "open": "return 0;", "functions": '{"f", "() -> any", "x", 0, run, 0}', "version": "PINION_ABI_VERSION",
-         "size": "sizeof b", "name": "bad", "count": "1", "give": "&b", "export": ""}
+         "size": "sizeof b", "stride": "sizeof *functions", "name": "bad", "count": "1", "give": "&b", "export": ""}
 
 
 def compile_binding(folder, source, name="bad"):
@@ -167,6 +182,8 @@ def compile_binding(folder, source, name="bad"):
 @pytest.mark.parametrize("change, reason", [
     ({"version": "7"}, "it was made for version 7 of the ABI, this host has 1"),
     ({"size": "16"}, "its struct_size is 16"),
+    ({"stride": "sizeof *functions - 8"}, "its function_size is 40, and struct pinion_function of version 1 has at least 48"),
+    ({"stride": "sizeof *functions + 4"}, "its function_size is 52, and struct pinion_function of version 1 has at least 48 bytes, in steps of 8"),
     ({"name": "Bad"}, "its name 'Bad' is not"),
     ({"count": "0"}, "it has 0 functions"),
     ({"give": "0"}, "pinion_binding() gave NULL"),
@@ -177,11 +194,13 @@ def compile_binding(folder, source, name="bad"):
     ({"functions": '{"f", "()", "x", 0, run, 0}, {"f", "()", "x", 0, run, 0}', "count": "2"}, "'f' is there twice"),
     ({"open": 'h->reject(h, "no disk"); return 1;'}, "it does not open: no disk"),
     ({"open": "return 1;"}, "it gives no reason"),
+    ({"open": "h->reject(h, 0); return 1;"}, "it gives no reason"),
     ({"open": "__builtin_trap();"}, "ended the process that opened it (signal"),
+    ({"open": "_exit(3);", "export": "void _exit(int); "}, "ended the process that opened it (exit status 3)"),
 ])
 def test_what_is_no_binding_keeps_the_host_from_starting(folder, change, reason):
     source = BAD.format(**{**RIGHT, **change})
-    if "export" in change:
+    if "hidden" in change.get("export", ""):
         source = source.replace("#include <pinion/binding.h>", "#include <pinion/binding.h>\n#pragma GCC visibility push(hidden)")
         source = source.replace("const struct pinion_binding *pinion_binding(void)\n{", "const struct pinion_binding *other(void)\n{")
     shared = compile_binding(folder, source)
@@ -193,8 +212,26 @@ def test_what_is_no_binding_keeps_the_host_from_starting(folder, change, reason)
         host.discard()
     line = next(line for line in host.log(0) if line["msg"] == "cannot start")
     assert reason in line["error"], line
-    if "trap" not in source:
+    if "ended the process" not in reason:
         assert line["error"].startswith(f"binding 'bad': '{shared}': ")
+
+
+def test_what_was_made_with_a_later_header_of_the_version_is_taken(folder, start):
+    source = BAD.format(**{**RIGHT, "run": """const struct pinion_host *h = i;
+        h->push_integer(call, (int64_t)h->function(call)); h->finish(call);"""})
+    source = source.replace("static const struct pinion_function functions[] = {", """
+        struct later_function { struct pinion_function now; void *later[2]; };
+        static const struct later_function table[] = {{{"first", "() -> integer", "x", 0, run, 0}, {0}},
+            {{"second", "() -> integer", "x", 0, run, 0}, {(void *)&table, 0}}};
+        static const struct pinion_function functions[] = {""")
+    source = source.replace("    static const struct pinion_binding b = {", """
+        static const struct { struct pinion_binding now; void *later; } more = { { .abi_version = PINION_ABI_VERSION,
+            .struct_size = sizeof more, .name = "later", .version = "1", .summary = "x", .functions = &table->now,
+            .function_count = 2, .function_size = sizeof *table, .open = open_it, .close = close_it }, (void *)&more };
+        return &more.now;
+    static const struct pinion_binding b = {""")
+    host = start({"bad": {"path": str(compile_binding(folder, source))}}, needs=("binding bad",))
+    assert lua(host, "return { ctx.bad:first(), ctx.bad:second() }") == [0, 1]
 
 
 def test_a_configuration_that_is_wrong_is_refused(folder):
@@ -230,6 +267,28 @@ def test_what_breaks_its_contract_is_the_bindings_fault(folder, start):
     assert "a list or map was not ended" in error(host, "ctx.bad:open()")
     assert "it is marked as pure, and did not end" in error(host, "ctx.bad:pure()")
     assert host.wait_log(since=0, msg="a binding broke its contract")["function"] == "wrong"
+
+
+def test_what_a_binding_says_badly_is_still_said(folder, start):
+    shared = compile_binding(folder, BAD.format(**{**RIGHT, "functions": """
+        {"none", "() -> any", "x", 0, run, 0}, {"no", "() -> any", "x", 0, run, 0}, {"large", "() -> [bytes]", "x", 0, run, 0}""",
+        "count": "3", "run": """
+        static char megabyte[1 << 20];
+        const struct pinion_host *h = i;
+        switch (h->function(call)) {
+        case 0: h->fail(call, 0, 0); h->log(h, (enum pinion_level)77, "far"); h->log(h, PINION_WARN, 0); return;
+        case 1: h->refuse(call, 0); return;
+        default: h->begin_list(call);
+        }
+        for (int n = 0; n < 70; n++) h->push_text(call, megabyte, sizeof megabyte);
+        h->end(call);
+        h->finish(call);"""}))
+    host = start({"bad": {"path": str(shared)}}, needs=("binding bad",))
+    assert lua(host, "local v, err = ctx.bad:none() return { v == nil, err.code, err.message }") \
+        == [True, "internal", "the binding gives no reason"]
+    assert (host.wait_log(since=0, msg="far")["level"], len(host.log(0, binding="bad", msg=""))) == ("error", 1)
+    assert "ctx.bad:no: the binding gives no reason" in error(host, "ctx.bad:no()")
+    assert lua(host, "local v, err = ctx.bad:large() return { v == nil, err.code }") == [True, "too_large"]
 
 
 def test_a_crash_in_one_is_blamed_on_the_release_that_called(folder, start):

@@ -2,61 +2,15 @@
 
 import concurrent.futures
 import os
-import pathlib
-import shutil
 import signal
-import socket
 import subprocess
 import time
 
 import e2e_host
-import e2e_plugins
 import pytest
+from e2e_redis import BINDING, MISSING, Server, code_of, free_port, lua, shop, starter
 
-BINDING = pathlib.Path(e2e_host.BINARY).resolve().parent / "bindings" / "redis.so"
-SERVER = shutil.which("redis-server")
-pytestmark = pytest.mark.skipif(not SERVER or not BINDING.exists(), reason="no redis-server, or no hiredis")
-
-SHOP = """
-plugin:action "act" {{ input = {{ code = t.string }}, output = t.any, run = function(ctx, input)
-    return assert(load("local ctx = ... " .. input.code, "=code"))(ctx)
-end }}
-plugin:query "get" {{ input = {{ key = t.string }}, output = t.any, run = function(ctx, input)
-    return ctx.redis:get(input.key)
-end }}
-plugin:query "version" {{ output = t.string, run = function() return "{version}" end }}
-"""
-
-
-class Server:
-    """One redis-server on a Unix socket, and on a port when it is given one."""
-
-    def __init__(self, folder, port=0, arguments=()):
-        self.folder, self.port, self.arguments = folder, port, list(arguments)
-        self.socket = folder / "redis.sock"
-        self.process = None
-
-    def start(self):
-        self.process = subprocess.Popen(
-            [SERVER, "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", str(self.socket), "--save", "",
-             "--dir", str(self.folder), *self.arguments], stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
-        e2e_host.wait_until("redis", self.answers)
-        return self
-
-    def answers(self):
-        try:
-            with socket.socket(socket.AF_UNIX) as s:
-                s.settimeout(5)
-                s.connect(str(self.socket))
-                s.sendall(b"PING\r\n")
-                return s.recv(64) != b""
-        except OSError:
-            return False
-
-    def kill(self):
-        self.process.send_signal(signal.SIGCONT)
-        self.process.kill()
-        self.process.wait()
+pytestmark = pytest.mark.skipif(MISSING, reason="no redis-server, or no hiredis")
 
 
 @pytest.fixture(name="server")
@@ -68,31 +22,7 @@ def fixture_server(folder):
 
 @pytest.fixture(name="start")
 def fixture_start(folder, start_host):
-    def start(url, workers=1, wall_ms=10000, **config):
-        e2e_host.write(folder / "plugins" / "shop" / "init.lua", shop(wall_ms=int(wall_ms * e2e_host.SLOW)))
-        return start_host(folder / "plugins", workers=workers, config={
-            "bindings": {"redis": {"path": str(BINDING), "config": {"url": url, **config}}}})
-    return start
-
-
-def shop(version="1.0.0", **limits):
-    return e2e_plugins.plugin(SHOP.format(version=version), version=version, needs=["binding redis"],
-                              limits={"cpu_ms": 5000, "memory_mb": 64, **limits})
-
-
-def lua(host, code):
-    return host.ok("shop.act", {"code": code})
-
-
-def code_of(host, call):
-    """The code of the error that a call of redis ends with."""
-    return lua(host, f"local v, err = ctx.redis:{call} assert(v == nil) return err.code")
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    return starter(folder, start_host)
 
 
 def test_values_hashes_lists_and_streams(start, server):
@@ -235,6 +165,7 @@ def test_a_subscription_outlives_its_server(start, server):
     host = start(f"unix:{server.socket}")
     lua(host, "return ctx.redis:receive('c', 10) == nil")
     e2e_host.wait_until("the subscription", lambda: lua(host, "return ctx.redis:publish('c', '0')") == 1)
+    lua(host, "return ctx.redis:llen('none')")  # the server answers before it sends messages, but not before the last ones
     server.kill()
     server.start()
     e2e_host.wait_until("the subscription", lambda: lua(host, "return (ctx.redis:publish('c', '1'))") == 1)
@@ -262,8 +193,10 @@ def test_settings_that_are_wrong_keep_the_host_from_starting(folder):
             ({"url": "http://x"}, "it is redis://"),
             ({"url": "redis://x:0"}, "the port is from 1 to 65535"),
             ({"url": "redis://secret@x"}, "before '@' stands USER:PASSWORD"),
+            ({"url": "redis://secret:@x"}, "before '@' stands USER:PASSWORD"),
             ({"url": "unix:relative"}, "absolute path"),
             ({"url": "redis://x", "timeout_ms": 0}, "'timeout_ms' is from 1 to 60000"),
+            ({"url": "redis://x", "idle_ms": 0}, "'idle_ms' is from 1 to 3600000"),
             ({"url": "redis://x", "color": 1}, "its settings are")):
         path = folder / "pinion.json"
         path.write_text(e2e_host.json.dumps({"bindings": {"redis": {"path": str(BINDING), "config": config}}}))

@@ -127,6 +127,27 @@ static void signature__says_where_and_why_a_value_is_refused(void **state)
     refuses("{a: integer}", "1", "expected a table, got integer");
 }
 
+static void member(struct native_builder *b, enum pinion_type type)
+{
+    native_build_key(b, TEXT("a"));
+    native_build(b, type);
+}
+
+static void signature__checks_each_of_a_name_that_is_there_twice(void **state)
+{
+    (void)state;
+    struct native_builder b;
+    good("() -> {a: integer}", 0, 1);
+    native_builder_init(&b, &arena);
+    native_build_begin(&b, PINION_MAP);
+    member(&b, PINION_INTEGER);
+    member(&b, PINION_INTEGER);
+    assert_true(signature_accepts(&signature.results[0], b.root.items.first, &err));
+    member(&b, PINION_BOOLEAN);
+    assert_false(signature_accepts(&signature.results[0], b.root.items.first, &err));
+    assert_string_equal(err.message, "'a': expected an integer, got boolean");
+}
+
 static void signature__takes_strings_of_utf8_only(void **state)
 {
     (void)state;
@@ -168,6 +189,7 @@ int main(void)
         ARENA_TEST(signature__that_is_wrong_is_refused_with_its_place),
         ARENA_TEST(signature__accepts_what_is_of_its_types),
         ARENA_TEST(signature__says_where_and_why_a_value_is_refused),
+        ARENA_TEST(signature__checks_each_of_a_name_that_is_there_twice),
         ARENA_TEST(signature__takes_strings_of_utf8_only),
         ARENA_TEST(signature__makes_an_integral_number_an_integer),
         ARENA_TEST(signature__says_when_there_is_no_memory),

@@ -99,7 +99,24 @@ static void builder__is_bounded(void **state)
         native_build_text(&b, (struct text){megabyte, 1 << 20});
     free(megabyte);
     assert_true(arena.used < NATIVE_BYTES_MAX + (1 << 20));
+    assert_true(b.too_large && !b.too_much);
     spoilt("it is larger than 64 MiB");
+}
+
+static void builder__is_bounded_with_what_others_have(void **state)
+{
+    (void)state;
+    size_t total = NATIVE_TOTAL_MAX - 1000;
+    b.total = &total;
+    native_build_text(&b, TEXT("0123456789"));
+    assert_true(native_builder_is_whole(&b));
+    assert_int_equal(total, NATIVE_TOTAL_MAX - 1000 + b.counted);
+    char kilobyte[1000] = "";
+    native_build_begin(&b, PINION_MAP);
+    native_build_key(&b, (struct text){kilobyte, sizeof kilobyte});
+    assert_true(b.too_much && !b.too_large);
+    assert_true(total < NATIVE_TOTAL_MAX);
+    spoilt("the calls that have not ended have 256 MiB of arguments");
 }
 
 static void builder__says_when_there_is_no_memory(void **state)
@@ -188,6 +205,7 @@ int main(void)
         VALUE_TEST(value__is_read_by_its_type_and_nil_by_any),
         VALUE_TEST(builder__remembers_its_first_misuse),
         VALUE_TEST(builder__is_bounded),
+        VALUE_TEST(builder__is_bounded_with_what_others_have),
         VALUE_TEST(builder__says_when_there_is_no_memory),
         VALUE_TEST(config__names_bindings),
         VALUE_TEST(config__that_is_wrong_is_refused),

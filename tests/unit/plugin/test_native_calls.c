@@ -6,7 +6,7 @@
 #include "failing_malloc.h"
 
 #include "base/log.h"
-#include "binding/native.h"
+#include "binding/native_parts.h"
 
 static const char source[] =
     "local pinion = require 'pinion'\nlocal t = pinion.types\n"
@@ -154,6 +154,20 @@ static void calls__beyond_what_may_wait_are_refused(void **state)
     assert_int_equal(good, NATIVE_CALLS_MAX + 1);
 }
 
+static void arguments__are_bounded_over_all_calls(void **state)
+{
+    (void)state;
+    begin("later", "{\"ms\":300}");
+    assert_true(natives->argument_bytes > 0);
+    natives->argument_bytes += NATIVE_TOTAL_MAX;
+    expect("later", "{\"ms\":1}", "\"too_many\"");
+    natives->argument_bytes -= NATIVE_TOTAL_MAX;
+    expect("later", "{\"ms\":1}", "\"x\"");
+    wait_for_threads(3);
+    assert_int_equal(good, 3);
+    assert_int_equal(natives->argument_bytes, 0);
+}
+
 static void executor__that_ends_leaves_no_call_behind(void **state)
 {
     (void)state;
@@ -186,6 +200,7 @@ int main(void)
         NATIVE_TEST(call__whose_memory_fails_is_answered_with_an_error),
         NATIVE_TEST(work__beyond_what_may_wait_is_refused),
         NATIVE_TEST(calls__beyond_what_may_wait_are_refused),
+        NATIVE_TEST(arguments__are_bounded_over_all_calls),
         NATIVE_TEST(executor__that_ends_leaves_no_call_behind),
         NATIVE_TEST(natives__say_when_there_is_no_memory),
     };

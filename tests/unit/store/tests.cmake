@@ -9,6 +9,8 @@ pinion_unit_test(store/test_replies.c LIBRARIES pinion_store failing_malloc PkgC
 pinion_unit_test(store/test_schema.c LIBRARIES pinion_store failing_malloc)
 pinion_unit_test(store/test_kv.c LIBRARIES pinion_store PkgConfig::SQLITE)
 pinion_unit_test(store/test_version.c LIBRARIES pinion_store)
+pinion_unit_test(store/test_room.c LIBRARIES pinion_store)
+target_link_options(unit_store_test_room PRIVATE -Wl,--wrap=statvfs)
 pinion_unit_test(store/test_fetch.c LIBRARIES pinion_store PkgConfig::SQLITE)
 pinion_unit_test(store/postgres/test_remote.c LIBRARIES pinion_store failing_malloc PkgConfig::PQ)
 pinion_unit_test(store/postgres/test_lexer.c LIBRARIES pinion_store PkgConfig::PQ PkgConfig::SQLITE)
