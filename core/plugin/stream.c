@@ -222,7 +222,7 @@ bool stream_start(struct stream *s, struct http_exchange *x)
     s->exchange = x;
     s->moved_at = loop_now(s->owner->loop);
     sink.user = s;
-    const char *why = watch_idle(s) != 0      ? "out of memory"
+    const char *why = watch_idle(s) != 0     ? "out of memory"
                       : begin_answer(s) != 0 ? "its head cannot be sent"
                                              : NULL;
     if (why) {
