@@ -47,13 +47,13 @@ int bindings_open(struct binding_call *call, struct pn_error *err)
 {
     if (call->transaction)
         return 0;
-    if (store_is_remote(call->scope->store)) {
+    bool remote = store_is_remote(call->scope->store);
+    int rc = remote ? bindings_open_session(call, SESSION_COMMAND, err)
+                    : group_begin(call->scope->store, err);
+    if (rc == 0) {
         call->transaction = true;
-        return bindings_open_session(call, SESSION_COMMAND, err);
+        call->grouped = !remote;
     }
-    int rc = group_begin(call->scope->store, err);
-    if (rc == 0)
-        call->transaction = call->grouped = true;
     return rc;
 }
 

@@ -24,6 +24,7 @@ enum bus_type {
     BUS_DESCRIPTION, /* worker → control: an OpenAPI document; empty: it could not */
     BUS_USAGE,       /* worker → control: host/tell.h */
     BUS_RENEW,       /* of the worker itself, never sent: host/changes.h */
+    BUS_CATCH_UP,    /* likewise */
 };
 
 enum { BUS_FRAME_MAX = 64 * 1024 * 1024 };

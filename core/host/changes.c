@@ -44,7 +44,9 @@ static bool read_spec(struct text payload, struct generation_spec *spec)
 static void watch(const struct change *change)
 {
     witness_change(change->all->witness,
-                   change->type == BUS_MIGRATE ? WITNESS_MIGRATION : WITNESS_LOAD, &change->spec);
+                   change->type == BUS_MIGRATE || change->type == BUS_CATCH_UP ? WITNESS_MIGRATION
+                                                                               : WITNESS_LOAD,
+                   &change->spec);
 }
 
 static void work_on_migration(void *user)
@@ -54,7 +56,7 @@ static void work_on_migration(void *user)
     change->code = catalogue_migrate(change->all->catalogue, &change->spec, &applied, &change->err);
 }
 
-/* No command runs now; those that have ended are committed first. */
+/* On SQLite no command runs now; those that have ended are committed first. */
 static void migrate(struct change *change)
 {
     int64_t limit = MIGRATE_MS_MAX * NS_PER_MS;
@@ -98,6 +100,9 @@ static void run(struct task *t)
     case BUS_RENEW:
         renew(change);
         return;
+    case BUS_CATCH_UP:
+        catalogue_catch_up(c, text_of(spec->plugin));
+        return;
     case BUS_RETIRE:
         change->code = catalogue_retire(c, text_of(spec->plugin), &change->err);
         return;
@@ -133,7 +138,7 @@ static void ended(struct task *t)
     *at = change->next;
     if (change->peer)
         reply(change->peer, change->id, change->code, change->err.message);
-    else if (change->type != BUS_RENEW)
+    else if (change->type != BUS_RENEW && change->type != BUS_CATCH_UP)
         catalogue_discard(change->all->catalogue, text_of(change->spec.plugin));
     free(change);
 }
@@ -192,16 +197,26 @@ void changes_take(struct changes *c, struct bus_peer *peer, enum bus_type type, 
         reply(peer, id, PN_ENOMEM, "the worker is too busy, or out of memory");
 }
 
-void changes_renew(struct changes *c, const struct generation_spec *spec)
+static void begin_own(struct changes *c, enum bus_type type, const struct generation_spec *spec)
 {
     for (struct change *other = c->list; other; other = other->next)
-        if (other->type == BUS_RENEW && strcmp(other->spec.plugin, spec->plugin) == 0)
+        if (other->type == type && strcmp(other->spec.plugin, spec->plugin) == 0)
             return;
-    struct change *change = change_new(c, BUS_RENEW);
+    struct change *change = change_new(c, type);
     if (!change)
         return; /* asked again soon */
     change->spec = *spec;
     begin(c, change);
+}
+
+void changes_renew(struct changes *c, const struct generation_spec *spec)
+{
+    begin_own(c, BUS_RENEW, spec);
+}
+
+void changes_catch_up(struct changes *c, const struct generation_spec *spec)
+{
+    begin_own(c, BUS_CATCH_UP, spec);
 }
 
 void changes_lose(struct changes *c, const struct bus_peer *peer)

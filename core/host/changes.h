@@ -35,6 +35,9 @@ void changes_take(struct changes *c, struct bus_peer *peer, enum bus_type type, 
 /* A fresh VM for what serves, beside the calls; one that is asked for already is not asked twice. */
 void changes_renew(struct changes *c, const struct generation_spec *spec);
 
+/* The migrations that were left when what serves was published outside of a task. */
+void changes_catch_up(struct changes *c, const struct generation_spec *spec);
+
 /* The control process's connection is closed. */
 void changes_lose(struct changes *c, const struct bus_peer *peer);
 

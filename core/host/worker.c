@@ -215,6 +215,8 @@ static void report(void *user)
             freed += store_given_back(p->store);
         if (!p->serving)
             continue;
+        if (p->must_catch_up)
+            changes_catch_up(&w->changes, &p->serving->spec);
         renew_outgrown(w, p);
         bytes += vm_memory(p->serving->vm);
     }
@@ -428,6 +430,8 @@ static void stop(struct worker *w)
     loop_watch_stop(&w->signals);
     if (w->control)
         changes_lose(&w->changes, w->control);
+    if (w->server_threads)
+        threads_stop(w->server_threads); /* they work on fibers' stacks, and on what is freed now */
     executor_release(&w->executor);
     hasher_free(w->hasher);
     reads_free(w->reads);
@@ -438,8 +442,6 @@ static void stop(struct worker *w)
     natives_free(w->natives);
     relay_release(&w->relay);
     outgoing_free(w->outgoing);
-    if (w->server_threads)
-        threads_wait(w->server_threads);
     threads_free(w->server_threads);
     threads_free(w->threads);
     loop_free(w->loop);

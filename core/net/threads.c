@@ -193,6 +193,13 @@ static void end_threads(struct threads *t)
     pthread_mutex_unlock(&t->lock);
     for (int i = 0; i < t->count; i++)
         pthread_join(t->thread[i], NULL);
+    t->count = 0;
+}
+
+void threads_stop(struct threads *t)
+{
+    threads_wait(t);
+    end_threads(t);
 }
 
 void threads_free(struct threads *t)

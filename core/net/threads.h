@@ -33,6 +33,9 @@ void threads_give(struct threads *t, struct thread_job *job);
 /* Waits until every job has ended, and calls all completions, also of jobs that these give. */
 void threads_wait(struct threads *t);
 
+/* As that, and ends the threads: from now on jobs run where they are given, as before there were any. */
+void threads_stop(struct threads *t);
+
 void threads_free(struct threads *t); /* no job may be left; NULL is fine */
 
 #endif

@@ -1,11 +1,11 @@
 #include "plugin/catalogue.h"
 
 #include "base/file.h"
-#include "base/log.h"
 #include "binding/native.h"
 #include "binding/outgoing.h"
 #include "binding/waits.h"
 #include "plugin/databases.h"
+#include "plugin/migrate.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -313,30 +313,14 @@ int catalogue_prepare(struct catalogue *c, const struct generation_spec *spec, s
     return 0;
 }
 
-static enum migration_engine engine_of(const struct plugin *p)
-{
-    return p->is_remote ? MIGRATION_POSTGRESQL : MIGRATION_SQLITE;
-}
-
 int catalogue_migrate(struct catalogue *c, const struct generation_spec *spec, int *applied,
                       struct pn_error *err)
 {
     struct plugin *p = catalogue_plugin(c, text_of(spec->plugin));
-    struct migration *list;
-    size_t count;
     if (!p || !is_same(p->prepared, spec))
         return pn_error_set(err, PN_EINVAL, "generation #%lld of '%s' is not prepared here",
                             (long long)spec->number, spec->plugin);
-    int rc = generation_migrations(&p->prepared->bundle, engine_of(p), &list, &count, err);
-    if (rc != 0)
-        return rc;
-    *applied = 0;
-    if (count && !p->prepared->scope.store)
-        rc = pn_error_set(err, PN_EINVAL, "'%s' has migrations but no database", spec->plugin);
-    else if (count)
-        rc = migrations_apply(p->store, list, count, applied, err);
-    free(list);
-    return rc;
+    return migrate_apply(p, p->prepared, applied, err);
 }
 
 static void close_previous(struct plugin *p)
@@ -346,29 +330,19 @@ static void close_previous(struct plugin *p)
     p->previous_ages = 0;
 }
 
-/*
- * What is published was migrated when it was deployed. A database that was lost or restored since
- * is brought there again:
- * nothing else would, as the same content is not deployed twice. It is no reason not to serve.
- */
-static void catch_up(struct plugin *p, const struct generation *g)
+void catalogue_catch_up(struct catalogue *c, struct text plugin)
 {
-    struct migration *list;
-    size_t count;
-    int applied = 0;
-    struct pn_error err;
-    if (!p->is_home || !g->scope.store)
+    struct plugin *p = catalogue_plugin(c, plugin);
+    if (!p || !p->must_catch_up || !p->serving)
         return;
-    int rc = generation_migrations(&g->bundle, engine_of(p), &list, &count, &err);
-    if (rc == 0 && count)
-        rc = migrations_apply(g->scope.store, list, count, &applied, &err);
-    if (rc != 0)
-        LOG(LOG_WARN, "the database is not as its plugin expects",
-            LOG_STRING("generation", g->label), LOG_STRING("error", err.message));
-    else if (applied)
-        LOG(LOG_WARN, "the database was behind its plugin, and was migrated",
-            LOG_STRING("generation", g->label), LOG_INT("migrations", applied));
-    free(list);
+    struct generation *g = generation_ref(p->serving);
+    migrate_catch_up(p, g);
+    generation_unref(g);
+}
+
+static int64_t number_of(const struct generation *g)
+{
+    return g ? g->spec.number : 0;
 }
 
 int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, struct pn_error *err)
@@ -390,9 +364,13 @@ int catalogue_publish(struct catalogue *c, const struct generation_spec *spec, s
         next = p->prepared;
         p->prepared = NULL;
     } else {
+        int64_t before = number_of(p->serving);
         rc = load(c, p, spec, &next, err);
         if (rc == 0)
-            catch_up(p, next);
+            migrate_catch_up(p, next);
+        if (rc == 0 && number_of(p->serving) != before) /* both may be suspended */
+            rc = pn_error_set(err, PN_EBUSY, "another generation of '%s' was published meanwhile",
+                              spec->plugin);
     }
     if (rc == 0)
         rc = build_routes(c, p, next, &routes, err);

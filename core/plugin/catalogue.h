@@ -26,6 +26,7 @@ struct plugin {
     int home;                    /* the worker that writes its database */
     bool is_home;                /* … is this one */
     bool is_remote;              /* its database is a server's: every worker writes it */
+    bool must_catch_up;          /* its database may be behind what serves, and was not asked yet */
     bool quarantined;            /* what serves, or would, is not to be called */
     struct share share;          /* of the worker's time */
     struct hold hold;            /* its commands' answers, at home */
@@ -100,6 +101,12 @@ int catalogue_publish(struct catalogue *c, const struct generation_spec *spec,
 
 /* Asks again which of the serving releases may be called. */
 void catalogue_judge(struct catalogue *c);
+
+/*
+ * What catalogue_publish does to a database that is behind, as a task may: publishing outside of one
+ * leaves it for a database on a server, and sets the plugin's must_catch_up.
+ */
+void catalogue_catch_up(struct catalogue *c, struct text plugin);
 
 /*
  * A fresh VM for a generation that serves: its number stays, its calls end where they run. Nothing

@@ -203,24 +203,21 @@ static void finish_bindings(struct running *r)
 }
 
 /* A command that was answered before, or whose key is wrong, does not run. */
-static bool is_answered(struct running *r)
+static enum idempotency_verdict look(struct running *r)
 {
     struct pn_error err;
     r->idempotency.key.data = NULL;
     if (r->call.capability->kind != CAPABILITY_COMMAND || !r->plugin->store)
-        return false;
-    switch (idempotency_look(&r->idempotency, &r->call, &r->body, &r->answer, &err)) {
-    case IDEMPOTENCY_RUN:
-        return false;
-    case IDEMPOTENCY_FAILED:
+        return IDEMPOTENCY_RUN;
+    enum idempotency_verdict verdict =
+        idempotency_look(&r->idempotency, &r->call, &r->body, &r->answer, &err);
+    if (verdict == IDEMPOTENCY_FAILED) {
         set_error(r, &err);
         answer_call(&r->call, r->executor->show_internals, &r->body, &r->answer);
-        break;
-    case IDEMPOTENCY_ANSWERED:
-        break;
     }
-    bindings_finish(&r->bindings, false, NULL);
-    return true;
+    if (verdict != IDEMPOTENCY_RUN)
+        bindings_finish(&r->bindings, false, NULL);
+    return verdict;
 }
 
 /* With what it did: durable together. */
@@ -234,12 +231,19 @@ static void keep_success(struct running *r)
         set_error(r, &err);
 }
 
-/* It did nothing, so it is no harm when this fails: it would be done anew. */
+/*
+ * It did nothing, so it is no harm when this fails: it would be done anew. On a server the same key may
+ * have succeeded meanwhile, and is what this one failed by: then that is its answer.
+ */
 static void keep_failure(struct running *r)
 {
+    enum idempotency_verdict verdict = IDEMPOTENCY_RUN;
     if (!r->idempotency.key.data || r->call.outcome != CALL_FAILED)
         return;
-    bool kept = idempotency_keep(&r->idempotency, &r->call, &r->answer, NULL) == 0;
+    if (r->plugin->is_remote)
+        verdict = idempotency_look_again(&r->idempotency, &r->call, &r->body, &r->answer, NULL);
+    bool kept = verdict == IDEMPOTENCY_RUN &&
+                idempotency_keep(&r->idempotency, &r->call, &r->answer, NULL) == 0;
     bindings_finish(&r->bindings, kept, NULL);
 }
 
@@ -283,33 +287,36 @@ static bool is_error(enum call_outcome outcome)
 
 /*
  * On a server, another host's command may have come first, or the server may have gone: what kept
- * nothing is done anew, later each time and by chance, so that those who met do not meet again.
+ * nothing is done anew, later each time and by chance, so that those who met do not meet again. An
+ * action is not: it may have told others something. A failure that rests on what did not hold is none.
  */
 static bool goes_again(struct running *r, unsigned attempt)
 {
     int64_t ms = attempt < 6 ? 1 << attempt : AGAIN_MS_MAX;
     int64_t until = clock_monotonic() + (clock_monotonic() / 1000 % ms + 1) * NS_PER_MS / 2;
     enum call_outcome outcome = r->call.outcome;
-    if (!r->bindings.again || (outcome != CALL_ERROR && outcome != CALL_OK) ||
+    if (!r->bindings.again || r->call.capability->kind == CAPABILITY_ACTION ||
+        (outcome != CALL_ERROR && outcome != CALL_FAILED) ||
         until >= r->call.deadline - AGAIN_MS_MAX * NS_PER_MS / 2)
         return false;
     return task_sleep(&r->task, until) == 0 && !r->call.cancelled;
 }
 
-/* False: it was answered before. */
-static bool attempt(struct running *r)
+/* Whether it ran, or why it did not. */
+static enum idempotency_verdict attempt(struct running *r)
 {
     struct generation *g = r->generation;
     bindings_begin(&r->bindings, &g->scope);
     r->bindings.deadline = r->call.deadline;
-    if (is_answered(r))
-        return false;
+    enum idempotency_verdict verdict = look(r);
+    if (verdict != IDEMPOTENCY_RUN)
+        return verdict;
     begin_reading(r);
     call_run(g->vm, &r->call);
     take_stream(r);
     keep_success(r);
     finish_bindings(r);
-    return true;
+    return IDEMPOTENCY_RUN;
 }
 
 static void run(struct task *t)
@@ -319,10 +326,12 @@ static void run(struct task *t)
     unsigned attempts = 0;
     witness_call(r->executor->witness, g, r->call.capability, r->call.deadline);
     catalogue_touch(r->executor->catalogue, r->plugin);
-    do {
-        if (!attempt(r))
-            return;
-    } while (goes_again(r, attempts++));
+    enum idempotency_verdict verdict;
+    do
+        verdict = attempt(r);
+    while (verdict != IDEMPOTENCY_ANSWERED && goes_again(r, attempts++));
+    if (verdict != IDEMPOTENCY_RUN)
+        return;
     if (r->call.outcome != CALL_BAD_JSON && r->call.outcome != CALL_BAD_INPUT)
         tally_count(&g->tally, &r->call);
     g->calls++;
@@ -542,9 +551,10 @@ void executor_release(struct executor *e)
     for (struct running *r = e->calls; r; r = r->next) {
         r->done = NULL;
         call_cancel(&r->call);
-        task_wake(&r->task);
     }
     while (e->scheduler && e->calls) {
+        for (struct running *r = e->calls; r; r = r->next)
+            task_wake(&r->task); /* it may sleep more than once before it ends */
         scheduler_finish(e->scheduler);
         holds_flush(&e->holds);
     }

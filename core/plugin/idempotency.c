@@ -86,8 +86,6 @@ enum idempotency_verdict idempotency_look(struct idempotency *i, struct call *ca
                                           struct buffer *body, struct answer *out,
                                           struct pn_error *err)
 {
-    enum replies_found found;
-    int status = 0;
     if (!read_key(i, call->origin))
         return refuse(call, 400, "invalid_idempotency_key",
                       TEXT("Idempotency-Key is one header of 1 to 255 visible ASCII characters"),
@@ -98,7 +96,16 @@ enum idempotency_verdict idempotency_look(struct idempotency *i, struct call *ca
         pn_error_set(err, PN_ENOMEM, "out of memory");
         return IDEMPOTENCY_FAILED;
     }
+    return idempotency_look_again(i, call, body, out, err);
+}
+
+enum idempotency_verdict idempotency_look_again(const struct idempotency *i, struct call *call,
+                                                struct buffer *body, struct answer *out,
+                                                struct pn_error *err)
+{
     struct reply_key k = reply_key(i, call);
+    enum replies_found found;
+    int status = 0;
     buffer_clear(call->out);
     int rc = bindings_open(call->bindings, err);
     if (rc == 0)

@@ -33,6 +33,11 @@ enum idempotency_verdict idempotency_look(struct idempotency *i, struct call *ca
                                           struct buffer *body, struct answer *out,
                                           struct pn_error *err);
 
+/* The same for one that has a key and was undone: another host may have done it meanwhile. */
+enum idempotency_verdict idempotency_look_again(const struct idempotency *i, struct call *call,
+                                                struct buffer *body, struct answer *out,
+                                                struct pn_error *err);
+
 /* The command's answer, in its transaction or (after it was undone) in one of its own. */
 int idempotency_keep(const struct idempotency *i, struct call *call, const struct answer *answer,
                      struct pn_error *err);

@@ -133,12 +133,15 @@ int kv_delete(struct store *s, struct text key, int64_t now, struct pn_error *er
     return run(st, err);
 }
 
+#define SWEEP                                                                                      \
+    "delete from pinion_kv where key in (select key from pinion_kv where expires_at <= $1 limit $2"
+
 int kv_sweep(struct store *s, int64_t now, struct pn_error *err)
 {
-    static const char sql[] = "delete from pinion_kv where key in"
-                              " (select key from pinion_kv where expires_at <= $1 limit $2)";
+    static const char home[] = SWEEP ")";
+    static const char server[] = SWEEP " for update skip locked)"; /* others sweep too */
     struct statement *st;
-    int status = prepare(s, STORE_WRITE, text_of(sql), &st, err);
+    int status = prepare(s, STORE_WRITE, text_of(s->remote ? server : home), &st, err);
     if (status)
         return status;
     statement_bind_int64(st, 1, now);

@@ -188,6 +188,27 @@ def test_the_plugins_login_owns_nothing(host, postgres, database):
         database["name"]) == "f|f|f|f"
 
 
+def test_a_plugin_whose_name_ends_in_owner_owns_nothing_of_anothers(folder, database, start_host):
+    probe(folder, "victim")
+    probe(folder, "victim_owner")
+    host = start_host(folder / "plugins", config=settings(database))
+    host.ok("victim.tell", {"sql": "insert into rows(sku) values ('theirs')"})
+    host.ok("victim_owner.tell", {"sql": "insert into rows(sku) values ('ours')"})
+    told = host.ok("victim_owner.ask", {"sql": "select sku from victim.rows"})
+    assert not told["ok"] and "permission denied" in told["error"], told
+    told = host.call("victim_owner.tell", {"sql": "insert into victim.rows(sku) values ('x')"})
+    assert told.status == 500 and "permission denied" in str(told.json()), told
+
+
+def test_a_plugin_with_the_urls_login_as_its_role_is_not_served(folder, database, start_host, postgres):
+    """Its role's password would be changed, and nobody could log in any more."""
+    probe(folder, "host")
+    host = start_host(folder / "plugins", mode="serve", wait=False, config=settings(database))
+    line = host.wait_log(level="error")
+    assert "one of them needs another name" in str(line), line
+    assert postgres.sql("select 1", database["name"], user="pinion_host") == "1"
+
+
 def test_the_password_is_told_to_nobody(host, folder):
     for secret in ("a b%:/@c", "a%20b%25"):
         assert secret not in host.log_text(0) and secret not in str(host.status())

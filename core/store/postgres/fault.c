@@ -23,7 +23,8 @@ static const struct known {
     {"42804", PN_ESTORE, STORE_FAULT_TYPE, NEVER},
     {"42501", PN_EDENIED, STORE_FAULT_OTHER, NEVER},
     {"28", PN_EDENIED, STORE_FAULT_OTHER, NEVER},
-    {"40", PN_EBUSY, STORE_FAULT_OTHER, AGAIN}, /* serialisation, deadlocks */
+    {"40003", PN_EIO, STORE_FAULT_OTHER, NEVER}, /* it is not known whether it was done */
+    {"40", PN_EBUSY, STORE_FAULT_OTHER, AGAIN},  /* serialisation, deadlocks */
     {"55P03", PN_EBUSY, STORE_FAULT_OTHER, NEVER},
     {"26000", PN_EIO, STORE_FAULT_OTHER, AGAIN}, /* a prepared statement that somebody lost */
     {"57014", PN_ETIMEOUT, STORE_FAULT_OTHER, NEVER},
@@ -76,8 +77,8 @@ static int detail_length(const char *detail)
     return (int)length;
 }
 
-int remote_fault(struct remote *r, const PGresult *result, const PGconn *conn, struct text sql,
-                 bool *again, struct pn_error *err)
+int remote_fault(const struct session *session, const PGresult *result, const PGconn *conn,
+                 struct text sql, bool *again, struct pn_error *err)
 {
     char excerpt[EXCERPT_SIZE];
     const char *state = result ? PQresultErrorField(result, PG_DIAG_SQLSTATE) : NULL;
@@ -86,14 +87,15 @@ int remote_fault(struct remote *r, const PGresult *result, const PGconn *conn, s
     struct known k = *find(state);
     if (!state || is_stale_plan(state, result))
         k = (struct known){"", PN_EIO, STORE_FAULT_OTHER, AGAIN};
-    if (is_read_only(state) && r->current && r->current->kind == SESSION_COMMAND)
+    if (is_read_only(state) && session && session->kind == SESSION_COMMAND)
         k = (struct known){"", PN_EIO, STORE_FAULT_OTHER, AGAIN}; /* it is a standby now */
     else if (is_read_only(state))
         k.code = PN_EDENIED;
     if (!message)
         message = conn && PQerrorMessage(conn)[0] ? PQerrorMessage(conn) : "no answer";
     *again = k.again == AGAIN;
-    store_set_fault(r->store, k.fault);
+    if (session)
+        store_set_fault(session->remote->store, k.fault);
     int length = (int)strcspn(message, "\n");
     if (!sql.len)
         return pn_error_set(err, k.code, "%.*s%s%s", length, message, detail ? ": " : "",

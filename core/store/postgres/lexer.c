@@ -186,6 +186,9 @@ static bool is_refused_function(struct text name)
 {
     static const char *const names[] = {
         "set_config",
+        "setseed",
+        "set_limit",
+        "pg_notify",
         "pg_terminate_backend",
         "pg_cancel_backend",
         "lo_creat",
@@ -217,8 +220,15 @@ static bool is_refused_function(struct text name)
     return is_one_of(name, names);
 }
 
+/* A function of one argument is also called as that one's attribute: (1).lo_unlink. */
+static bool is_call(struct text sql, size_t at, const struct token *before)
+{
+    return is(before, TOKEN_OTHER, ".") || is_at(sql, skip_blank(sql, at), "(");
+}
+
 /* `at` is behind it. */
-static int check_name(struct text sql, size_t at, const struct token *t, struct pn_error *err)
+static int check_name(struct text sql, size_t at, const struct token *before, const struct token *t,
+                      struct pn_error *err)
 {
     if (t->kind != TOKEN_WORD && t->kind != TOKEN_QUOTED)
         return 0;
@@ -226,9 +236,9 @@ static int check_name(struct text sql, size_t at, const struct token *t, struct 
         return pn_error_set(err, PN_EDENIED, "names that begin with 'pinion_' are the host's");
     if (begins_with(t->text, "pg_settings")) /* its update is a set_config */
         return pn_error_set(err, PN_EDENIED, "settings are the host's");
-    if (is(t, TOKEN_WORD, "u") && is_at(sql, at, "&"))
+    if (is(t, TOKEN_WORD, "u") && (is_at(sql, at, "&\"") || is_at(sql, at, "&'")))
         return pn_error_set(err, PN_EDENIED, "U&\"…\" is not for plugins: write the name itself");
-    if (is_refused_function(t->text) && is_at(sql, skip_blank(sql, at), "("))
+    if (is_refused_function(t->text) && is_call(sql, at, before))
         return pn_error_set(err, PN_EDENIED,
                             "'%.*s' is not for plugins: it reaches beyond its statement",
                             TEXT_ARGS(t->text));
@@ -310,9 +320,10 @@ int lexer_check(struct text sql, enum mode mode, bool *writes, struct pn_error *
     int status = memchr(sql.data, 0, sql.len) ? pn_error_set(err, PN_EINVAL, "it holds a byte 0")
                                               : check_first(&t, err);
     for (; t.kind != TOKEN_END && status == 0; t = next(sql, &at)) {
+        struct token before = r.before;
         status = read_token(&r, &t, err);
         if (status == 0 && mode != MODE_SERVICE)
-            status = check_name(sql, at, &t, err);
+            status = check_name(sql, at, &before, &t, err);
     }
     *writes = r.writes;
     return status ? put_behind(sql, status, err) : 0;
@@ -332,6 +343,8 @@ int lexer_check_migration(struct text sql, struct pn_error *err)
         bool is_end = is(&t, TOKEN_WORD, "end");
         if ((t.kind == TOKEN_WORD || t.kind == TOKEN_QUOTED) && begins_with(t.text, "pinion_"))
             return pn_error_set(err, PN_EDENIED, "names that begin with 'pinion_' are the host's");
+        if (is(&t, TOKEN_WORD, "u") && is_at(sql, at, "&\""))
+            return pn_error_set(err, PN_EDENIED, "U&\"…\": write the name itself");
         if (first && t.kind == TOKEN_WORD && (is_one_of(t.text, ends) || (is_end && !atomic)))
             return pn_error_set(err, PN_EDENIED, "the host owns transactions: '%.*s'",
                                 TEXT_ARGS(t.text));

@@ -1,13 +1,13 @@
 #include "base/clock.h"
 #include "store/postgres/remote_parts.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
-enum {
-    NOTHING_MAX = 3, /* results in a row that are none: the other side does not speak as agreed */
-    ENDING_MS = 2000,
-};
+enum { ENDING_MS = 2000 };
 
 /*
  * The watch is level-triggered and stays: what comes while nobody waits silences it, and the next
@@ -33,10 +33,10 @@ static void on_ready(void *user, unsigned ready)
 /* Nobody reads what plugins' SQL causes; during a commit there is one that matters (session.c). */
 static void on_notice(void *user, const PGresult *result)
 {
-    struct link *l = user; /* NULL: it was abandoned */
-    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-    if (l && severity && strcmp(severity, "WARNING") == 0)
-        l->warned = true;
+    struct link *l = user;
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+    if (function && strcmp(function, "SyncRepWaitForLSN") == 0)
+        l->gave_up = true;
 }
 
 struct link *link_new(struct remote *r, PGconn *conn)
@@ -64,54 +64,12 @@ void link_listen(struct link *l)
     l->paused = false;
 }
 
-static void forget(struct link *l)
-{
-    loop_watch_stop(&l->watch);
-    plans_free(l);
-    free(l);
-}
-
 void link_free(struct link *l)
 {
     PQfinish(l->conn);
-    forget(l);
-}
-
-struct farewell {
-    struct thread_job job; /* first */
-    PGconn *conn;
-};
-
-static void cancel(struct thread_job *job)
-{
-    struct farewell *f = (struct farewell *)job;
-    char reason[256];
-    PGcancel *request = PQgetCancel(f->conn);
-    if (request)
-        PQcancel(request, reason, sizeof reason);
-    PQfreeCancel(request);
-    PQfinish(f->conn);
-}
-
-static void gone(struct thread_job *job)
-{
-    free(job);
-}
-
-/* Without a thread for it the server finds out by itself that nobody is there any more. */
-void link_abandon(struct link *l)
-{
-    struct threads *threads = l->remote->threads;
-    struct farewell *f = threads ? calloc(1, sizeof *f) : NULL;
-    if (!f) {
-        link_free(l);
-        return;
-    }
-    f->job = (struct thread_job){.run = cancel, .done = gone};
-    f->conn = l->conn;
-    PQsetNoticeReceiver(l->conn, on_notice, NULL);
-    forget(l);
-    threads_give(threads, &f->job);
+    loop_watch_stop(&l->watch);
+    plans_free(l);
+    free(l);
 }
 
 static int lost(struct link *l, struct pn_error *err)
@@ -160,14 +118,37 @@ static int wait_parked(struct link *l, void *task, bool writing, int64_t until,
     return fibers->goes_on() ? 0 : pn_error_set(err, PN_ECLOSED, "the call has ended");
 }
 
+/* Bytes that have come since it was connected. 0: not known, as through a Unix socket. */
+static uint64_t arrived(const struct link *l)
+{
+    struct tcp_info info = {.tcpi_bytes_received = 0};
+    socklen_t size = sizeof info;
+    (void)getsockopt(PQsocket(l->conn), IPPROTO_TCP, TCP_INFO, &info, &size);
+    return info.tcpi_bytes_received;
+}
+
+/*
+ * libpq takes a result of any size, as much at once as there is: what it gets is looked at each time.
+ * Where that is not known, it is the call's CPU time (limits.cpu_ms) that ends.
+ */
+static int consume(struct link *l, struct pn_error *err)
+{
+    if (!PQconsumeInput(l->conn))
+        return lost(l, err);
+    if (arrived(l) - l->before <= REMOTE_RESULT_MAX)
+        return 0;
+    return pn_error_set(err, PN_ELIMIT, "a row is larger than %d bytes", STORE_VALUE_MAX);
+}
+
 static int wait(struct link *l, bool writing, int64_t until, struct pn_error *err)
 {
     void *task = l->watch.loop ? l->remote->fibers->current() : NULL;
+    if (!l->waits)
+        l->before = arrived(l);
+    l->waits = true;
     int status =
         task ? wait_parked(l, task, writing, until, err) : wait_blocking(l, writing, until, err);
-    if (status == 0 && !PQconsumeInput(l->conn))
-        return lost(l, err);
-    return status;
+    return status == 0 ? consume(l, err) : status;
 }
 
 int link_flush(struct link *l, int64_t until, struct pn_error *err)
@@ -189,6 +170,7 @@ int link_result(struct link *l, int64_t until, PGresult **out, struct pn_error *
             return status;
     }
     *out = PQgetResult(l->conn);
+    l->waits = false;
     return !*out && PQstatus(l->conn) == CONNECTION_BAD ? lost(l, err) : 0;
 }
 
@@ -226,7 +208,7 @@ static int skip_group(struct link *l, int64_t until, struct pn_error *err)
         if (end)
             return 0;
         nothing = result ? 0 : nothing + 1;
-        if (nothing > NOTHING_MAX)
+        if (nothing > LINK_NOTHING_MAX)
             return lost(l, err);
     }
     return status;
@@ -276,7 +258,7 @@ int link_finish(struct link *l, int64_t until, PGresult **out, struct pn_error *
     int nothing = 0;
     while (status == 0 && (status = link_result(l, until, &result, err)) == 0) {
         nothing = result ? 0 : nothing + 1;
-        if (nothing > NOTHING_MAX)
+        if (nothing > LINK_NOTHING_MAX)
             return lost(l, err);
         if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
             PQclear(result);

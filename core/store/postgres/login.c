@@ -1,7 +1,8 @@
 /*
  * Logins: who a connection is. A host's URL names one login; from it come two more for each plugin,
- * "pinion_<plugin>_owner" and "pinion_<plugin>", whose passwords are HMACs of the URL's, so that all
- * hosts with the same URL know them and nobody has to keep them.
+ * "pinion_<plugin>$owner" and "pinion_<plugin>", whose passwords are HMACs of the URL's, so that all
+ * hosts with the same URL know them and nobody has to keep them. No plugin's name has a '$': none is
+ * another's owner.
  */
 #include "store/postgres/remote_parts.h"
 
@@ -110,12 +111,12 @@ int login_role(const struct remote *r, enum login login, char out[REMOTE_ROLE_SI
     if (login == LOGIN_URL || r->own_login)
         return 0;
     int length = snprintf(out, REMOTE_ROLE_SIZE, "pinion_%s%s", r->plugin,
-                          login == LOGIN_OWNER ? "_owner" : "");
+                          login == LOGIN_OWNER ? "$owner" : "");
     if (length < REMOTE_ROLE_SIZE)
         return 0;
     return pn_error_set(err, PN_ELIMIT,
                         "the name '%s' is too long for a role of PostgreSQL (63 bytes with "
-                        "'pinion_' and '_owner')",
+                        "'pinion_' and '$owner')",
                         r->plugin);
 }
 
@@ -182,9 +183,9 @@ static void add_settings(struct parameters *p, const PQconninfoOption *given, co
 
 static void write_options(const struct remote *r, enum login login, char *out, size_t size)
 {
-    /* A plugin's name has letters, digits and '_' only, so it needs no quotes in any of this. */
+    /* In quotes, as it may be a word of SQL; it has letters, digits and '_' only. */
     snprintf(out, size,
-             "-c search_path=%s -c client_connection_check_interval=1000"
+             "-c search_path=\"%s\" -c client_connection_check_interval=250"
              " -c idle_in_transaction_session_timeout=60000 -c statement_timeout=%d"
              " -c lock_timeout=%d -c standard_conforming_strings=on -c bytea_output=hex"
              " -c extra_float_digits=1 -c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601"
@@ -223,13 +224,17 @@ static int finish(PGconn *conn, const char *role, PGconn **out, struct pn_error 
     size_t length = strlen(message);
     while (length && message[length - 1] == '\n')
         length--;
-    pn_error_set(err, PN_EIO, "cannot connect%s%s: %.*s", role[0] ? " as " : "", role, (int)length,
+    int status = conn && PQconnectionUsedPassword(conn) ? PN_EDENIED : PN_EIO;
+    pn_error_set(err, status, "cannot connect%s%s: %.*s", role[0] ? " as " : "", role, (int)length,
                  message);
     PQfinish(conn);
-    return PN_EIO;
+    return status;
 }
 
-/* libpq knows the URL's password as soon as it starts, also one from a file. */
+/*
+ * libpq reads a password from wherever the URL has it, a file too, before it looks at this setting;
+ * which is none, so that it connects to nobody.
+ */
 static int derive(const PQconninfoOption *given, const char *role, char out[REMOTE_PASSWORD_SIZE],
                   struct pn_error *err)
 {
@@ -239,7 +244,7 @@ static int derive(const PQconninfoOption *given, const char *role, char out[REMO
         return 0;
     for (const PQconninfoOption *o = given; o->keyword; o++)
         add(&p, o->keyword, o->val);
-    add(&p, "hostaddr", "127.0.0.1");
+    add(&p, "target_session_attrs", "none");
     PGconn *probe = PQconnectStartParams(p.names, p.values, 0);
     int status = probe ? login_password(PQpass(probe), role, out, err)
                        : pn_error_set(err, PN_ENOMEM, "out of memory");
@@ -263,7 +268,7 @@ int login_connect(const struct remote *r, enum login login, PGconn **out, struct
     if (role[0]) {
         add(&p, "user", role);
         add(&p, "password", password[0] ? password : NULL);
-        add(&p, "passfile", "/dev/null");
+        add(&p, "passfile", "/dev/null/none"); /* not the user's own */
     }
     write_options(r, login, options, sizeof options);
     add_settings(&p, given, options);

@@ -1,14 +1,20 @@
 /*
- * Migrations on a server: all pending ones in one transaction of the owner's role, while an advisory
- * lock keeps other hosts waiting. They run in a thread, and block there.
+ * Migrations on a server: all pending ones in one transaction of the owner's role, while a lock of
+ * their table keeps other hosts waiting. They run in a thread, and block there.
  */
 #include "store/migration.h"
 
+#include "base/clock.h"
 #include "store/migration_sum.h"
 #include "store/postgres/remote_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+enum {
+    MIGRATE_MS_MAX = 10000, /* of all together: a deployment waits for 15 s (release/deploy.c) */
+    END_MS_MAX = 3000,      /* of their commit */
+};
 
 struct migrating {
     struct remote *remote;
@@ -16,6 +22,7 @@ struct migrating {
     const struct migration *list;
     size_t count;
     bool apply;
+    int64_t until; /* monotonic ns: nothing is committed that took longer */
     struct migration_state state;
     int status;
     struct pn_error err;
@@ -24,12 +31,17 @@ struct migrating {
 static int fail(struct migrating *m, const PGresult *result, struct text sql)
 {
     bool again;
-    return remote_fault(m->remote, result, m->conn, sql, &again, &m->err);
+    return remote_fault(NULL, result, m->conn, sql, &again, &m->err);
+}
+
+static PGresult *ask(struct migrating *m, const char *sql)
+{
+    return blocking_run(m->conn, sql, 0, NULL, m->until);
 }
 
 static int run(struct migrating *m, const char *sql)
 {
-    PGresult *result = PQexec(m->conn, sql);
+    PGresult *result = ask(m, sql);
     ExecStatusType code = PQresultStatus(result);
     int status =
         code == PGRES_COMMAND_OK || code == PGRES_TUPLES_OK ? 0 : fail(m, result, text_of(sql));
@@ -80,7 +92,7 @@ static int compare_rows(struct migrating *m, PGresult *rows)
 static int look(struct migrating *m)
 {
     static const char sql[] = "select number, name, sha256 from pinion_migrations order by number";
-    PGresult *rows = PQexec(m->conn, sql);
+    PGresult *rows = ask(m, sql);
     int status =
         PQresultStatus(rows) == PGRES_TUPLES_OK ? compare_rows(m, rows) : fail(m, rows, TEXT(""));
     PQclear(rows);
@@ -96,9 +108,9 @@ static int record(struct migrating *m, const struct migration *one)
     snprintf(name, sizeof name, "%.*s", TEXT_ARGS(one->name));
     if (status)
         return status;
-    PGresult *result = PQexecParams(
-        m->conn, "insert into pinion_migrations(number, name, sha256) values ($1, $2, $3)", 3, NULL,
-        values, NULL, NULL, 0);
+    PGresult *result = blocking_run(
+        m->conn, "insert into pinion_migrations(number, name, sha256) values ($1, $2, $3)", 3,
+        values, m->until);
     status = PQresultStatus(result) == PGRES_COMMAND_OK ? 0 : fail(m, result, TEXT(""));
     PQclear(result);
     return status;
@@ -118,7 +130,7 @@ static size_t line_of(struct text sql, const char *position)
 
 static int run_text(struct migrating *m, const struct migration *one, const char *sql)
 {
-    PGresult *result = PQexec(m->conn, sql);
+    PGresult *result = ask(m, sql);
     ExecStatusType code = PQresultStatus(result);
     int status = 0;
     if (code != PGRES_COMMAND_OK && code != PGRES_TUPLES_OK) {
@@ -157,7 +169,7 @@ static int run_one(struct migrating *m, const struct migration *one)
 /* A function that a migration calls may have ended the transaction all the same. */
 static int transaction_of(struct migrating *m, char out[32])
 {
-    PGresult *result = PQexec(m->conn, "select pg_current_xact_id()");
+    PGresult *result = ask(m, "select pg_current_xact_id()");
     int status = PQresultStatus(result) == PGRES_TUPLES_OK ? 0 : fail(m, result, TEXT(""));
     if (status == 0)
         snprintf(out, 32, "%s", PQgetvalue(result, 0, 0));
@@ -189,10 +201,13 @@ static int apply(struct migrating *m)
         status = look(m);
     if (status == 0 && m->state.pending)
         status = run_pending(m);
+    if (status == 0 && clock_monotonic() >= m->until)
+        status = pn_error_set(&m->err, PN_ETIMEOUT, "the migrations took more than %d s",
+                              MIGRATE_MS_MAX / 1000);
+    m->until = clock_monotonic() + END_MS_MAX * NS_PER_MS;
     if (status == 0)
         return run(m, "commit");
-    PGresult *result = PQexec(m->conn, "rollback");
-    PQclear(result);
+    PQclear(ask(m, "rollback"));
     return status;
 }
 
@@ -215,6 +230,7 @@ static int migrate(struct store *s, struct migrating *m, const struct migration 
     if (status)
         return status;
     m->remote = s->remote;
+    m->until = clock_monotonic() + MIGRATE_MS_MAX * NS_PER_MS;
     m->list = list;
     m->count = n;
     m->state.pending = (int)n;

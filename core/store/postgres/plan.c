@@ -128,10 +128,13 @@ static int plan_make(struct session *s, struct text key, int64_t until, struct p
     status = describe(s, p, until, err);
     if (status == 0)
         status = keep(l, p, err);
-    if (status)
-        plan_free(p);
-    else
+    if (status == 0) {
         *out = p;
+        return 0;
+    }
+    if (s->link == l && PQresultStatus(p->described) == PGRES_COMMAND_OK)
+        forget(l, p); /* it was prepared all the same */
+    plan_free(p);
     return status;
 }
 

@@ -9,7 +9,11 @@
 
 #include <stdlib.h>
 
-enum { PAUSE_MS = 50, PAUSE_MS_MAX = 2000 };
+enum {
+    PAUSE_MS = 50,
+    PAUSE_MS_MAX = 2000,
+    SKIPPED_MAX = 1 << 20, /* bytes of rows nobody wants: a new connection costs less than more */
+};
 
 struct connect {
     struct thread_job job; /* first */
@@ -41,13 +45,16 @@ static void close_idle(struct link *l)
 /* What is still owed to a link comes while it is idle; anything else is the server's farewell. */
 void pool_notice(struct link *l)
 {
-    PGresult *result;
+    int nothing = 0;
     bool good = PQconsumeInput(l->conn) == 1;
     while (good && l->owed && !PQisBusy(l->conn)) {
-        result = PQgetResult(l->conn);
+        PGresult *result = PQgetResult(l->conn);
         l->owed -= PQresultStatus(result) == PGRES_PIPELINE_SYNC;
+        nothing = result ? 0 : nothing + 1;
+        l->skipped += PQresultMemorySize(result);
         PQclear(result);
-        good = PQstatus(l->conn) == CONNECTION_OK;
+        good = PQstatus(l->conn) == CONNECTION_OK && nothing <= LINK_NOTHING_MAX &&
+               l->skipped <= SKIPPED_MAX;
     }
     if (!good || PQstatus(l->conn) != CONNECTION_OK)
         close_idle(l);
@@ -57,18 +64,22 @@ static void add_idle(struct link *l)
 {
     struct remote *r = l->remote;
     l->is_idle = true;
+    l->skipped = 0;
     l->next = r->idle;
     r->idle = l;
     link_listen(l);
     wake_first(r);
 }
 
+/* A role that is refused may have got another password since: the next one looks, and sets it. */
 static void run_connect(struct thread_job *job)
 {
     struct connect *c = (struct connect *)job;
     c->status = setup_run(c->remote, &c->err);
     if (c->status == 0)
         c->status = login_connect(c->remote, LOGIN_PLUGIN, &c->conn, &c->err);
+    if (c->status == PN_EDENIED)
+        c->remote->is_set_up = false;
 }
 
 /* Between half of it and all: many hosts do not come at once. */
@@ -219,6 +230,9 @@ int pool_take(struct remote *r, int64_t until, struct link **out, struct pn_erro
         return 0;
     if (!w.task || !r->threads)
         return take_blocking(r, out, err);
+    if (!r->fibers->goes_on())
+        return pn_error_set(err, PN_ECLOSED,
+                            "the call has ended"); /* and none is connected for it */
     enqueue(r, &w);
     int status = wait_in_turn(r, &w, until, out, err);
     dequeue(r, &w);
@@ -234,10 +248,7 @@ void pool_give(struct link *l)
         add_idle(l);
         return;
     }
-    if (l->broken)
-        link_free(l);
-    else
-        link_abandon(l);
+    link_free(l);
     r->link_count--;
     wake_first(r);
 }

@@ -20,7 +20,8 @@
 enum {
     REMOTE_ROLE_SIZE = 64,          /* NAMEDATALEN */
     REMOTE_PASSWORD_SIZE = 65,      /* an HMAC in hexadecimal */
-    REMOTE_BUFFERED_MAX = 16 << 20, /* bytes of rows kept for a statement while others go on */
+    REMOTE_BUFFERED_MAX = 16 << 20, /* bytes of rows a session keeps while other statements go on */
+    REMOTE_RESULT_MAX = 16 << 20,   /* of one result on the wire, and what came behind it */
 };
 
 /* Whose rights a connection has. */
@@ -47,10 +48,13 @@ struct link {
     bool is_idle, paused;
     bool came;    /* something, since somebody waits */
     bool broken;  /* nothing can be sent any more */
-    bool spoilt;  /* what it is in the middle of has to be cancelled */
-    bool warned;  /* by the server, since a commit began */
+    bool spoilt;  /* it is in the middle of something, and to be closed */
+    bool gave_up; /* waiting for its standby: the server has said so since a commit began */
     void *waiter; /* a task */
     int owed, ahead;
+    bool waits;      /* for its next result, which libpq keeps until it is whole */
+    size_t skipped;  /* bytes of rows, while it was idle */
+    uint64_t before; /* bytes that had come when it began to */
     struct remote_statement *reading;
     unsigned last_name;
     struct map plans;  /* by their keys */
@@ -104,7 +108,7 @@ struct remote_statement {
     bool sent, at_end;
     PGresult *row;   /* whose first row is the current one; NULL: none */
     PGresult **kept; /* read ahead so that others go on; owned */
-    size_t kept_count, kept_at, kept_size, kept_bytes;
+    size_t kept_count, kept_at, kept_size;
     int64_t changes;
     struct remote_statement *next; /* of the session */
     struct buffer scratch;         /* parameters as texts, a column as bytes */
@@ -119,6 +123,7 @@ struct session {
     bool again;  /* see session_may_run_again */
     bool failed; /* what follows would not be part of what came before */
     struct pn_error why;
+    size_t kept_bytes; /* of rows that were read ahead */
     struct remote_statement *statements;
 };
 
@@ -129,24 +134,33 @@ int login_role(const struct remote *r, enum login login, char out[REMOTE_ROLE_SI
 /* Of a role that the host makes, from the URL's; "" where that has none. */
 int login_password(const char *secret, const char *role, char out[REMOTE_PASSWORD_SIZE],
                    struct pn_error *err);
-/* Blocks; for a thread. */
+/* Blocks; for a thread. PN_EIO; PN_EDENIED: it failed when a server had asked for the password. */
 int login_connect(const struct remote *r, enum login login, PGconn **out, struct pn_error *err);
 /* The URL without its password. */
 int login_redact(const char *url, char **out, struct pn_error *err);
 
-/* setup.c; blocks; for a thread. */
+/* setup.c; blocks; for a thread. Once it has succeeded it is not done again, until is_set_up is taken
+ * back. */
 int setup_run(struct remote *r, struct pn_error *err);
+
+/* blocking.c; for a thread */
+enum { BLOCKING_MS_MAX = 10000 }; /* for a statement, beyond what write_options gives it */
+/* As PQexec, with values for $1 … $count: the last result, or the first failure. NULL: nothing came
+ * until then (monotonic ns), or the connection was lost; all that is left is to close it. */
+PGresult *blocking_run(PGconn *conn, const char *sql, int count, const char *const *values,
+                       int64_t until);
 
 /* work.c */
 /* Runs it in a thread while the fiber is parked, or here. `work` cannot be ended early. */
 void remote_work(struct remote *r, void (*work)(void *user), void *user);
 
 /* link.c */
+/* Results in a row that are none: the other side does not speak as agreed. */
+enum { LINK_NOTHING_MAX = 3 };
 struct link *link_new(struct remote *r, PGconn *conn);
 void link_listen(struct link *l); /* its watch speaks */
+/* What the server does for it ends: it looks four times a second whether we are there (login.c). */
 void link_free(struct link *l);
-/* Cancels what the server does for it, in a thread, and closes it. Its owner forgets it. */
-void link_abandon(struct link *l);
 /* What follows waits for the server, until `until` (monotonic ns, 0: any time). PN_ETIMEOUT;
  * PN_ECLOSED: the call has ended; PN_EIO: it is broken. */
 int link_flush(struct link *l, int64_t until, struct pn_error *err);
@@ -162,7 +176,7 @@ int link_send(struct link *l, const char *sql, struct pn_error *err);
 
 /* pool.c */
 int pool_take(struct remote *r, int64_t until, struct link **out, struct pn_error *err);
-void pool_give(struct link *l);   /* or closes it, when it is broken */
+void pool_give(struct link *l);   /* or closes it, when it is broken or spoilt */
 void pool_notice(struct link *l); /* something came for an idle one */
 void pool_close(struct remote *r);
 
@@ -220,10 +234,11 @@ int lexer_check(struct text sql, enum mode mode, bool *writes, struct pn_error *
 int lexer_check_migration(struct text sql, struct pn_error *err);
 
 /* postgres/fault.c */
-/* A failure of the server's in words and as a code of store.h; `sqlstate` may be NULL. *again: it may
- * succeed when all of it is done anew. */
-int remote_fault(struct remote *r, const PGresult *result, const PGconn *conn, struct text sql,
-                 bool *again, struct pn_error *err);
+/* A failure of the server's in words and as a code of store.h; `result` may be NULL. *again: it may
+ * succeed when all of it is done anew. The store's fault is set for a session; NULL: a thread's work,
+ * which may not touch the store. */
+int remote_fault(const struct session *session, const PGresult *result, const PGconn *conn,
+                 struct text sql, bool *again, struct pn_error *err);
 
 /* postgres/store.c */
 void remote_close(struct store *s);

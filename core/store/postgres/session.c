@@ -112,8 +112,9 @@ int session_lose(struct session *s, int status, struct pn_error *err)
         s->again = true;
     if (status == PN_ECLOSED)
         status = err->code = PN_ETIMEOUT;
-    if (s->link && status != PN_EIO)
-        s->link->spoilt = true;
+    if (s->link)
+        s->link->spoilt =
+            true; /* it may be well, but in a transaction that goes on, or was aborted */
     drop_link(s);
     fail(s, err);
     return status;
@@ -125,7 +126,7 @@ int session_fail(struct session *s, const PGresult *result, struct text sql, str
     bool again = false;
     if (!err)
         err = &own;
-    int status = remote_fault(s->remote, result, s->link->conn, sql, &again, err);
+    int status = remote_fault(s, result, s->link->conn, sql, &again, err);
     s->again = s->again || again;
     if (PQstatus(s->link->conn) == CONNECTION_BAD || (again && status == PN_EIO))
         return session_lose(s, PN_EIO, err);
@@ -148,7 +149,7 @@ static int commit_failed(struct session *s, const PGresult *result, struct pn_er
     if (result && PQresultStatus(result) == PGRES_COMMAND_OK)
         status = pn_error_set(err, PN_ESTORE, "the transaction was rolled back");
     else
-        status = remote_fault(s->remote, result, s->link->conn, TEXT("commit"), &again, err);
+        status = remote_fault(s, result, s->link->conn, TEXT("commit"), &again, err);
     s->again = again && status != PN_EIO;
     return status;
 }
@@ -157,9 +158,9 @@ static int commit_failed(struct session *s, const PGresult *result, struct pn_er
  * A server that replicates warns when it stops waiting for its standby: committed, but perhaps lost
  * with this server.
  */
-static int check_warnings(const struct session *s, struct pn_error *err)
+static int check_standby(const struct session *s, struct pn_error *err)
 {
-    if (!s->link->warned)
+    if (!s->link->gave_up)
         return 0;
     return pn_error_set(err, PN_EIO,
                         "the server committed the command and gave up waiting for its standby: it "
@@ -170,7 +171,7 @@ static int commit(struct session *s, struct pn_error *err)
 {
     int64_t now = clock_monotonic(), until = now + COMMIT_MS_MAX * NS_PER_MS;
     PGresult *result = NULL;
-    s->link->warned = false;
+    s->link->gave_up = false;
     int status = link_send(s->link, "commit", err);
     if (status == 0)
         status = link_finish(s->link, until, &result, err);
@@ -178,7 +179,7 @@ static int commit(struct session *s, struct pn_error *err)
         (PQresultStatus(result) != PGRES_COMMAND_OK || strcmp(PQcmdStatus(result), "COMMIT") != 0))
         status = commit_failed(s, result, err);
     else if (status == 0)
-        status = check_warnings(s, err);
+        status = check_standby(s, err);
     else
         status = pn_error_set(err, PN_EIO,
                               "the connection was lost while the command was committed: it is not "
@@ -196,7 +197,6 @@ int session_commit(struct session *s, struct pn_error *err)
     int status = commit(s, err);
     if (status == 0)
         s->remote->version++;
-    /* Not cancelled: a server that waits for its standby would take that for "commit without it". */
     if (status == PN_EIO)
         s->link->broken = true;
     drop_link(s);
@@ -211,7 +211,7 @@ void session_finish_group(struct session *s)
     bool healthy = !l->broken && !l->spoilt && !l->reading;
     if (healthy && s->begun) {
         healthy = PQsendQueryParams(l->conn, "rollback", 0, NULL, NULL, NULL, NULL, 0) &&
-                  PQpipelineSync(l->conn) && PQflush(l->conn) >= 0;
+                  PQpipelineSync(l->conn) && PQflush(l->conn) == 0; /* nobody would send the rest */
         l->owed++;
         l->ahead = 0;
     }

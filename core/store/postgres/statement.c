@@ -83,11 +83,19 @@ static void stop_reading(struct remote_statement *st)
     l->owed++;
 }
 
+/* The next of those that were read ahead. */
+static PGresult *take_kept(struct remote_statement *st)
+{
+    PGresult *row = st->kept[st->kept_at++];
+    st->session->kept_bytes -= PQresultMemorySize(row);
+    return row;
+}
+
 static void free_rows(struct remote_statement *st)
 {
     PQclear(st->row);
     while (st->kept_at < st->kept_count)
-        PQclear(st->kept[st->kept_at++]);
+        PQclear(take_kept(st));
     free(st->kept);
 }
 
@@ -174,6 +182,10 @@ static int send(struct remote_statement *st, int64_t until, struct pn_error *err
     struct session *session = st->session;
     struct link *l = st->link;
     PGresult *failed = NULL;
+    if (!l) {
+        store_set_fault(session->remote->store, STORE_FAULT_OTHER);
+        return pn_error_set(err, PN_EIO, "the statement was lost with its connection");
+    }
     int status = session_read_ahead(session, until, err);
     if (status == 0)
         status = write_parameters(st, &s, err);
@@ -188,8 +200,10 @@ static int send(struct remote_statement *st, int64_t until, struct pn_error *err
     status = link_flush(l, until, err);
     if (status == 0)
         status = link_skip(l, until, &failed, err);
-    if (status)
+    if (status) {
+        PQclear(failed);
         return session_lose(session, status, err);
+    }
     if (failed) {
         stop_reading(st);
         status = session_fail(session, failed, TEXT("begin"), err);
@@ -233,8 +247,8 @@ static int receive(struct remote_statement *st, int64_t until, PGresult **row, s
 
 static int keep_row(struct remote_statement *st, PGresult *row, struct pn_error *err)
 {
-    st->kept_bytes += PQresultMemorySize(row);
-    if (st->kept_bytes > REMOTE_BUFFERED_MAX) {
+    size_t bytes = PQresultMemorySize(row);
+    if (st->session->kept_bytes + bytes > REMOTE_BUFFERED_MAX) {
         PQclear(row);
         return pn_error_set(err, PN_ELIMIT,
                             "more than %d MiB of rows are read while other statements run: page "
@@ -252,6 +266,7 @@ static int keep_row(struct remote_statement *st, PGresult *row, struct pn_error 
         st->kept_size = size;
     }
     st->kept[st->kept_count++] = row;
+    st->session->kept_bytes += bytes;
     return 0;
 }
 
@@ -275,8 +290,7 @@ static int take_row(struct remote_statement *st, int64_t until, struct pn_error 
     PQclear(st->row);
     st->row = NULL;
     if (st->kept_at < st->kept_count) {
-        st->row = st->kept[st->kept_at++];
-        st->kept_bytes -= PQresultMemorySize(st->row);
+        st->row = take_kept(st);
         if (st->kept_at == st->kept_count)
             st->kept_at = st->kept_count = 0;
         return STORE_ROW;
@@ -291,9 +305,11 @@ static int take_row(struct remote_statement *st, int64_t until, struct pn_error 
 static int check_sizes(struct remote_statement *st, struct pn_error *err)
 {
     size_t bytes = 0;
-    for (int i = 0; i < PQnfields(st->row); i++)
-        bytes += (size_t)PQgetlength(st->row, 0, i);
-    if (bytes <= 2 * (size_t)STORE_VALUE_MAX + 64)
+    for (int i = 0; i < PQnfields(st->row); i++) {
+        size_t length = (size_t)PQgetlength(st->row, 0, i);
+        bytes += remote_column_type(&st->base, (size_t)i) == STORE_BLOB ? length / 2 - 1 : length;
+    }
+    if (bytes <= STORE_VALUE_MAX)
         return STORE_ROW;
     return session_refuse(
         st->session, pn_error_set(err, PN_ELIMIT, "a row is larger than %d bytes", STORE_VALUE_MAX),

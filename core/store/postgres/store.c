@@ -10,6 +10,13 @@ bool store_is_remote(const struct store *s)
     return s && s->remote;
 }
 
+/* Schemas that a server has of its own; names that begin with pg_ are all its. */
+static bool is_server_s(const char *name)
+{
+    return strncmp(name, "pg_", 3) == 0 || strcmp(name, "public") == 0 ||
+           strcmp(name, "information_schema") == 0;
+}
+
 static int fill(struct store *s, const struct remote_options *o, struct pn_error *err)
 {
     struct remote *r = s->remote;
@@ -23,6 +30,10 @@ static int fill(struct store *s, const struct remote_options *o, struct pn_error
     r->fibers = o->fibers;
     if (strlen(o->plugin) >= sizeof r->plugin)
         return pn_error_set(err, PN_ELIMIT, "the name '%s' is too long for a schema", o->plugin);
+    if (is_server_s(o->plugin))
+        return pn_error_set(err, PN_EDENIED,
+                            "'%s' is a schema of PostgreSQL's own: the plugin needs another name",
+                            o->plugin);
     memcpy(r->plugin, o->plugin, strlen(o->plugin) + 1);
     r->url = strdup(o->url);
     if (!r->url)

@@ -24,11 +24,14 @@ static void done(struct thread_job *job)
     w->remote->fibers->wake(w->task);
 }
 
-/* A fiber that cannot sleep for want of memory tries again: its stack is the thread's to use. */
+/*
+ * A fiber that cannot sleep for want of memory tries again: its stack is the thread's to use. Without
+ * threads nobody would wake it: the worker ends.
+ */
 void remote_work(struct remote *r, void (*work)(void *user), void *user)
 {
     void *task = r->fibers && r->threads ? r->fibers->current() : NULL;
-    if (!task) {
+    if (!task || threads_count(r->threads) == 0) {
         work(user);
         return;
     }

@@ -135,6 +135,22 @@ static void jobs__without_threads_run_where_they_are_given(void **state)
     assert_int_equal(job.completed, 2);
 }
 
+static void jobs__after_a_stop_run_where_they_are_given(void **state)
+{
+    (void)state;
+    struct job jobs[2] = {job_of(20), job_of(0)};
+    assert_int_equal(threads_start(threads, 2, NULL), 0);
+    threads_give(threads, &jobs[0].job);
+    threads_stop(threads);
+    assert_int_equal(jobs[0].completed, 1);
+    assert_true(jobs[0].ran_elsewhere);
+    assert_int_equal(threads_count(threads), 0);
+    threads_give(threads, &jobs[1].job);
+    assert_false(jobs[1].ran_elsewhere);
+    threads_wait(threads);
+    assert_int_equal(jobs[1].completed, 1);
+}
+
 static atomic_int caught;
 
 static void on_signal(int number)
@@ -169,6 +185,7 @@ int main(void)
         CASE(jobs__run_at_the_same_time),
         CASE(jobs__may_be_given_again_by_their_completion),
         CASE(jobs__without_threads_run_where_they_are_given),
+        CASE(jobs__after_a_stop_run_where_they_are_given),
         CASE(signals__come_to_the_loops_thread_only),
     };
     return cmocka_run_group_tests_name("threads", tests, NULL, NULL);

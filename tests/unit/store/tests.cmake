@@ -16,3 +16,4 @@ pinion_unit_test(store/postgres/test_remote.c LIBRARIES pinion_store failing_mal
 pinion_unit_test(store/postgres/test_lexer.c LIBRARIES pinion_store PkgConfig::PQ PkgConfig::SQLITE)
 pinion_unit_test(store/postgres/test_value.c LIBRARIES pinion_store failing_malloc PkgConfig::PQ PkgConfig::SQLITE)
 pinion_unit_test(store/postgres/test_fault.c LIBRARIES pinion_store PkgConfig::PQ PkgConfig::SQLITE)
+pinion_unit_test(store/postgres/test_link.c LIBRARIES pinion_store PkgConfig::PQ PkgConfig::SQLITE)

@@ -102,6 +102,7 @@ static int set_up(void **state)
     char url[128];
     memset(&fx, 0, sizeof fx);
     fx.remote.store = &fx.store;
+    fx.session = (struct session){.remote = &fx.remote, .kind = SESSION_QUERY};
     fx.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(fx.listener, (struct sockaddr *)&address, size) != 0 || listen(fx.listener, 1) != 0 ||
         getsockname(fx.listener, (struct sockaddr *)&address, &size) != 0 ||
@@ -129,7 +130,7 @@ static int fault_of(const char *fields, struct text sql)
 {
     PGresult *result = PQexec(fx.conn, fields);
     assert_int_equal(PQresultStatus(result), PGRES_FATAL_ERROR);
-    int status = remote_fault(&fx.remote, result, fx.conn, sql, &fx.again, &fx.err);
+    int status = remote_fault(&fx.session, result, fx.conn, sql, &fx.again, &fx.err);
     assert_int_equal(status, fx.err.code);
     PQclear(result);
     return status;
@@ -163,6 +164,7 @@ static void state__is_a_code_a_kind_and_whether_to_try_again(void **state)
         {"25006", PN_EDENIED, STORE_FAULT_OTHER, false}, /* a read that writes */
         {"40001", PN_EBUSY, STORE_FAULT_OTHER, true},
         {"40P01", PN_EBUSY, STORE_FAULT_OTHER, true},
+        {"40003", PN_EIO, STORE_FAULT_OTHER, false},   /* perhaps it was done */
         {"55P03", PN_EBUSY, STORE_FAULT_OTHER, false}, /* lock_timeout */
         {"26000", PN_EIO, STORE_FAULT_OTHER, true},
         {"57014", PN_ETIMEOUT, STORE_FAULT_OTHER, false}, /* cancelled */
@@ -238,7 +240,6 @@ static void plan__that_a_migration_made_stale_is_made_anew(void **state)
 static void standby__under_a_command_is_a_lost_server(void **state)
 {
     (void)state;
-    fx.remote.current = &fx.session;
     fx.session.kind = SESSION_COMMAND;
     assert_int_equal(fault_of("SERROR\nC25006\nMread-only", TEXT("delete from t")), PN_EIO);
     assert_true(fx.again);
@@ -252,16 +253,17 @@ static void connection__that_broke_says_why(void **state)
     (void)state;
     PGresult *result = PQexec(fx.conn, "go");
     assert_int_equal(
-        remote_fault(&fx.remote, result, fx.conn, TEXT("select 1"), &fx.again, &fx.err), PN_EIO);
+        remote_fault(&fx.session, result, fx.conn, TEXT("select 1"), &fx.again, &fx.err), PN_EIO);
     PQclear(result);
     assert_true(fx.again);
     assert_true(text_starts_with(text_of(fx.err.message), TEXT("server closed the connection")));
     assert_null(strchr(fx.err.message, '\n'));
-    assert_int_equal(remote_fault(&fx.remote, NULL, fx.conn, TEXT(""), &fx.again, &fx.err), PN_EIO);
+    assert_int_equal(remote_fault(&fx.session, NULL, fx.conn, TEXT(""), &fx.again, &fx.err),
+                     PN_EIO);
     assert_true(text_starts_with(text_of(fx.err.message), TEXT("server closed the connection")));
-    assert_int_equal(remote_fault(&fx.remote, NULL, NULL, TEXT(""), &fx.again, &fx.err), PN_EIO);
+    assert_int_equal(remote_fault(&fx.session, NULL, NULL, TEXT(""), &fx.again, &fx.err), PN_EIO);
     assert_string_equal(fx.err.message, "no answer");
-    assert_int_equal(remote_fault(&fx.remote, NULL, NULL, TEXT("a"), &fx.again, NULL), PN_EIO);
+    assert_int_equal(remote_fault(&fx.session, NULL, NULL, TEXT("a"), &fx.again, NULL), PN_EIO);
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
