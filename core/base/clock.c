@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -23,6 +24,18 @@ int64_t clock_wall(void)
 int64_t clock_thread_cpu(void)
 {
     return read_clock(CLOCK_THREAD_CPUTIME_ID);
+}
+
+int clock_of_thread(void)
+{
+    clockid_t id = CLOCK_THREAD_CPUTIME_ID;
+    pthread_getcpuclockid(pthread_self(), &id); /* of oneself it cannot fail */
+    return id;
+}
+
+int64_t clock_cpu(int clock)
+{
+    return read_clock(clock);
 }
 
 static void split(int64_t wall_ns, struct tm *tm, int *ms)

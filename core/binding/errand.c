@@ -275,9 +275,12 @@ static bool wait_for_answer(struct errand *e)
     return true;
 }
 
+/* The client gets a 200: what is a part, or has no body, must not look like the whole. */
 static bool is_passed_on(const struct errand *e, const struct http_transfer_answer *a)
 {
-    return e->passes && a->end == HTTP_TRANSFER_ANSWERED && a->status >= 200 && a->status < 300;
+    bool whole = a->status < 204 || a->status > 206;
+    return e->passes && a->end == HTTP_TRANSFER_ANSWERED && a->status >= 200 && a->status < 300 &&
+           whole;
 }
 
 /* False: the call has ended. */
@@ -305,10 +308,14 @@ static bool attempt(struct errand *e)
     if (!wait_for_answer(e))
         return false;
     const struct http_transfer_answer *a = http_transfer_answer(e->transfer);
-    if (is_passed_on(e, a))
+    if (is_passed_on(e, a) && lane_stream(&e->place)) {
         lane_tell(&e->place, BREAKER_GOOD, clock_monotonic());
-    else
-        leave(e, judge(a));
+        return true;
+    }
+    leave(e, judge(a));
+    if (is_passed_on(e, a))
+        return fail(e, "too_many", "%d bodies are being passed on to this plugin's callers",
+                    LANE_STREAMS_MAX);
     return a->end == HTTP_TRANSFER_ANSWERED || fail(e, ends[a->end].code, "%s", a->reason);
 }
 

@@ -83,9 +83,9 @@ bool errand_run(struct errand *e);
 struct http_transfer_answer *errand_answer(struct errand *e); /* without a code */
 
 /*
- * Of one that passes, whose head is a 2xx: it outlives its call from now on, with its turn and its
- * place in the lane. errand_pass gives it whom to tell, and begins; both functions may call `take`
- * and `ended` before they return.
+ * Of one that passes, whose head is a 2xx with a whole body: it outlives its call from now on, with
+ * its turn and its place in the lane. errand_pass gives it whom to tell, and begins; both functions
+ * may call `take` and `ended` before they return.
  */
 void errand_detach(struct errand *e);
 void errand_pass(struct errand *e, const struct errand_sink *sink);

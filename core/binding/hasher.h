@@ -4,8 +4,8 @@
  *
  * Hashing a password is made to take long and much memory, and asks nobody meanwhile; so it runs
  * beside the loop, at most HASHER_WAITING_MAX behind each other: the worker has the memory of one,
- * and its other threads are free for the disk. A thread touches nothing but its job. All functions
- * are called on the loop's thread.
+ * and a thread for it (host/harden.c). A thread touches nothing but its job. All functions are
+ * called on the loop's thread.
  */
 #ifndef PINION_BINDING_HASHER_H
 #define PINION_BINDING_HASHER_H
@@ -13,7 +13,7 @@
 #include "binding/password.h"
 #include "net/threads.h"
 
-enum { HASHER_WAITING_MAX = 32 };
+enum { HASHER_RUNNING = 1, HASHER_WAITING_MAX = 32 };
 
 struct hasher;
 struct task;

@@ -76,6 +76,14 @@ void lane_tell(struct lane_place *p, enum breaker_verdict verdict, int64_t now)
         log_change(p->lane);
 }
 
+bool lane_stream(struct lane_place *p)
+{
+    if (p->lane->streams == LANE_STREAMS_MAX)
+        return false;
+    p->lane->streams++;
+    return p->streams = true;
+}
+
 void lane_leave(struct lane_place *p, enum breaker_verdict verdict, int64_t now)
 {
     struct lane *l = p->lane;
@@ -86,6 +94,8 @@ void lane_leave(struct lane_place *p, enum breaker_verdict verdict, int64_t now)
     if (state != LANE_INSIDE)
         return;
     l->running--;
+    l->streams -= p->streams;
+    p->streams = false;
     lane_tell(p, verdict, now);
     let_in(l, now);
 }

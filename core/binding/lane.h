@@ -12,7 +12,11 @@
 #include "contract/origin.h"
 #include "http/breaker.h"
 
-enum { LANE_RUNNING_MAX = 64, LANE_WAITING_MAX = 256 };
+enum {
+    LANE_RUNNING_MAX = 64,
+    LANE_STREAMS_MAX = LANE_RUNNING_MAX / 2, /* of those, that last as long as others take them */
+    LANE_WAITING_MAX = 256
+};
 
 struct lane_place;
 
@@ -20,7 +24,7 @@ struct lane {
     struct origin origin;
     const char *plugin; /* its name, for the log; borrowed */
     unsigned refs;      /* generations that name the origin */
-    unsigned running, waiting;
+    unsigned running, waiting, streams;
     struct lane_place *first, *last; /* of those that wait */
     struct breaker breaker;
     struct lane *next; /* of the plugin */
@@ -37,7 +41,8 @@ enum lane_state {
 struct lane_place {
     struct lane *lane;
     enum lane_state state;
-    bool told; /* the breaker knows what became of it */
+    bool told;    /* the breaker knows what became of it */
+    bool streams; /* it is one of LANE_STREAMS_MAX */
     void (*turn)(void *user);
     void *user;
     struct lane_place *next, *previous;
@@ -49,6 +54,9 @@ enum lane_state lane_enter(struct lane *l, struct lane_place *p, int64_t now,
 
 /* Of one that is inside, and stays there: what counts is known already. */
 void lane_tell(struct lane_place *p, enum breaker_verdict verdict, int64_t now);
+
+/* Of one that is inside: it lasts. False: too many do, and it is to leave. */
+bool lane_stream(struct lane_place *p);
 
 /* From wherever it is; `verdict` counts for one that was inside. A place that is zeroed is outside. */
 void lane_leave(struct lane_place *p, enum breaker_verdict verdict, int64_t now);

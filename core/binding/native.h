@@ -19,7 +19,7 @@
 enum {
     NATIVE_CALLS_MAX = 512, /* of one binding in one worker, that have not ended */
     NATIVE_FUNCTIONS_MAX = 256,
-    NATIVE_WORK_RUNNING_MAX = 2, /* of all bindings: the other threads are for the disk */
+    NATIVE_WORK_RUNNING_MAX = 2, /* of all bindings; the worker has as many threads for them */
     NATIVE_WORK_WAITING_MAX = 256
 };
 

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { LOOK_AGAIN_MS = 10 }; /* whether the call that waits has ended */
+enum { LOOK_AGAIN_MS = 10 }; /* whether the call that waits, or the read, should have ended */
 
 struct reads {
     struct threads *threads;
@@ -81,6 +81,7 @@ static void go_on(struct reads *reads)
         leave_line(reads, read);
         *place = read->store;
         read->given = true;
+        task_wake(read->task); /* its time begins */
         read->work = (struct thread_job){.run = run, .done = done};
         threads_give(reads->threads, &read->work);
     }
@@ -106,6 +107,16 @@ static void give_up(struct read *read)
     read->done = true;
 }
 
+/* A little later than a read ends that asks for itself. */
+static int64_t look_again_at(const struct read *read, const struct call *call)
+{
+    int64_t now = clock_monotonic(), left = fetch_left(read->statement);
+    int64_t until = call->deadline ? call->deadline : now + NS_PER_SECOND;
+    if (left < 0)
+        left = 0;
+    return left < until - now ? now + left + LOOK_AGAIN_MS * NS_PER_MS : until;
+}
+
 int reads_fetch(struct reads *reads, struct read *read, struct statement *statement,
                 const struct store *store, const struct call *call, struct pn_error *err)
 {
@@ -117,8 +128,8 @@ int reads_fetch(struct reads *reads, struct read *read, struct statement *statem
     line_up(reads, read);
     go_on(reads);
     while (!read->done) {
-        int64_t until = call->deadline ? call->deadline : clock_monotonic() + NS_PER_SECOND;
-        if (task_sleep(read->task, until) != 0 || (!read->done && !call_goes_on()))
+        if (task_sleep(read->task, look_again_at(read, call)) != 0 ||
+            (!read->done && (!call_goes_on() || fetch_left(statement) <= 0)))
             give_up(read);
     }
     call_charge(fetch_end(statement));

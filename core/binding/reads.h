@@ -2,9 +2,10 @@
  * Reads: slow statements of queries and actions, stepped in the worker's threads while their calls
  * are suspended.
  *
- * At most READS_RUNNING at a time: the other threads are for the disk. The rest wait in line, where
- * a database of which none runs goes first; as a call waits for one read at a time, what waits is
- * bounded by its plugin's limits.concurrency. All functions are called on the loop's thread.
+ * At most READS_RUNNING at a time; the worker has as many threads for them (host/harden.c). The rest
+ * wait in line, where a database of which none runs goes first; as a call waits for one read at a
+ * time, what waits is bounded by its plugin's limits.concurrency. All functions are called on the
+ * loop's thread.
  */
 #ifndef PINION_BINDING_READS_H
 #define PINION_BINDING_READS_H

@@ -66,10 +66,12 @@ int bindings_open_session(struct binding_call *call, enum session_kind kind, str
     return rc;
 }
 
+/* What failed before it had a snapshot has read nothing: one found later would be another call's. */
 static void pin(struct binding_call *call)
 {
     if (!call->snapshot && call->has_read)
         call->snapshot = store_snapshot_pin(call->scope->store);
+    call->has_read = call->snapshot != NULL;
 }
 
 void bindings_pin(struct binding_call *call)

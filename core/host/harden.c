@@ -1,17 +1,25 @@
 #include "host/harden.h"
 
+#include "binding/hasher.h"
+#include "binding/native.h"
+#include "binding/reads.h"
 #include "json/writer.h"
+#include "net/threads.h"
 #include "release/verifier.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <unistd.h>
 
 enum {
     OWN_DESCRIPTORS =
         2048, /* besides connections: bundles, databases, their readers, requests to others */
-    WORKER_THREADS = 4, /* so that as many plugins wait for the disk at once */
+    DISK_THREADS = 2, /* so many commits wait for the disk at once, whatever else is done */
+    WORKER_THREADS = DISK_THREADS + READS_RUNNING + NATIVE_WORK_RUNNING_MAX + HASHER_RUNNING,
     SERVER_THREADS = 3, /* that wait for databases' servers, beside the disk's */
 };
+
+static_assert((int)WORKER_THREADS <= (int)THREADS_MAX, "all of them are started");
 
 /* The supervisor keeps them all: those of a worker that died wait there for the next. */
 static void close_others(const struct host *h, int index)

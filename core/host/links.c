@@ -45,11 +45,9 @@ static void on_frame(void *user, struct bus_peer *peer, enum bus_type type, uint
     if (type == BUS_DESCRIPTION && l->description)
         l->description(l->user, link->worker, id, payload);
     if (type == BUS_REPLY && bus_get_number(&payload, &code) && bus_get_text(&payload, &message))
-        deployer_reply(link->all->deployer, link->worker, id, -(int)code, message);
-    else if (type == BUS_USAGE) {
-        tell_receive(link->all->usage, payload);
-        deployer_usage_changed(link->all->deployer);
-    }
+        deployer_reply(l->deployer, link->worker, id, -(int)code, message);
+    else if (type == BUS_USAGE)
+        deployer_usage_changed(l->deployer, tell_receive(l->usage, payload));
 }
 
 static void on_reconnect(void *user);

@@ -62,9 +62,11 @@ static bool receive_row(struct usage *usage, struct text *rest)
     return true;
 }
 
-void tell_receive(struct usage *usage, struct text payload)
+bool tell_receive(struct usage *usage, struct text payload)
 {
+    uint32_t known = usage->news;
     usage_advance(usage, usage_today());
     while (payload.len && receive_row(usage, &payload))
         continue;
+    return usage->news != known;
 }

@@ -12,7 +12,7 @@
 /* Sends what all generations have counted since the last time; nothing when nobody has called. */
 void tell_usage(const struct catalogue *catalogue, struct bus_peer *control);
 
-/* What is not understood is left out. */
-void tell_receive(struct usage *usage, struct text payload);
+/* What is not understood is left out. Whether somebody used something for the first time. */
+bool tell_receive(struct usage *usage, struct text payload);
 
 #endif

@@ -1,9 +1,9 @@
 /*
  * Watch: tells which plugin directories have changed, for `pinion dev`.
  *
- * inotify on every directory below a root; a change that is alone for 250 µs is reported then, a burst
- * of them once, 1 ms after its last event (50 ms at the latest). Editors that save by rename are seen as what they are. A directory
- * that came or went is reported like a change.
+ * inotify on every directory below a root; a change that is alone for 250 µs is reported then, a
+ * burst of them once, 1 ms after its last event (50 ms at the latest). Editors that save by rename
+ * are seen as what they are. A directory that came or went is reported like a change.
  */
 #ifndef PINION_HOST_WATCH_H
 #define PINION_HOST_WATCH_H

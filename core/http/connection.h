@@ -183,7 +183,7 @@ char *output_reserve(struct connection *c, size_t len); /* NULL: closed */
 void output_append(struct connection *c, struct text t);
 /* May send at once, without copying. */
 void output_append_body(struct connection *c, struct text body);
-/* Sends at once, unless the client has to read first; only what the kernel does not take is copied. */
+/* Sends at once, unless the client has to read first; what the kernel does not take is copied. */
 enum { OUTPUT_PARTS_MAX = 3 };
 void output_send(struct connection *c, const struct text *parts, size_t count);
 void output_flush(struct connection *c);

@@ -59,14 +59,18 @@ static size_t refuse_more(struct http_transfer *t, const char *why)
     return 0;
 }
 
+static size_t refuse_longer(struct http_transfer *t)
+{
+    t->too_large = true;
+    snprintf(t->answer.reason, sizeof t->answer.reason, "the answer has more than %zu bytes",
+             t->request.body_max);
+    return 0;
+}
+
 static size_t pass_on(struct http_transfer *t, struct text piece)
 {
-    if (piece.len > t->request.body_max - t->passed) {
-        snprintf(t->answer.reason, sizeof t->answer.reason, "the answer has more than %zu bytes",
-                 t->request.body_max);
-        t->too_large = true;
-        return 0;
-    }
+    if (piece.len > t->request.body_max - t->passed)
+        return refuse_longer(t);
     switch (t->request.take(t->request.user, piece)) {
     case HTTP_TRANSFER_TAKEN:
         t->passed += piece.len;
@@ -85,12 +89,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
     (void)size; /* is 1 */
     if (t->request.take)
         return pass_on(t, (struct text){data, count});
-    if (count > t->request.body_max - body->len) {
-        snprintf(t->answer.reason, sizeof t->answer.reason, "the answer has more than %zu bytes",
-                 t->request.body_max);
-        t->too_large = true;
-        return 0;
-    }
+    if (count > t->request.body_max - body->len)
+        return refuse_longer(t);
     if (body->cap <= body->len + count && t->request.may_hold &&
         !t->request.may_hold(t->request.user, 2 * (body->len + count)))
         return refuse_more(t, "the answers that the plugin waits for are larger than its memory");
@@ -207,7 +207,7 @@ static void give_reason(struct http_transfer *t, CURLcode code)
         snprintf(reason, size, "the name leads to %s, which a plugin must not reach by a name",
                  t->denied);
     else if (t->answer.end == HTTP_TRANSFER_TOO_LARGE && code == CURLE_FILESIZE_EXCEEDED)
-        snprintf(reason, size, "the answer has more than %zu bytes", t->request.body_max);
+        refuse_longer(t);
     else if (!t->too_large)
         snprintf(reason, size, "%s", t->error[0] ? t->error : curl.easy_strerror(code));
     reason[0] = (char)tolower((unsigned char)reason[0]);

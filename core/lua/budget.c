@@ -40,6 +40,7 @@ static struct {
     volatile uint32_t idle, ticks, short_ticks;
     volatile uint32_t period; /* ms */
     volatile uint64_t *volatile count_into;
+    int64_t *rest;     /* of what is charged to it: less than a millisecond */
     int64_t began;     /* the slice: monotonic ns */
     int64_t slice_cpu; /* thread CPU time when the slice began; 0: as the tick saw it */
     bool created;
@@ -241,8 +242,11 @@ static void end_slice(struct budget *b)
 void budget_charge(int64_t ns)
 {
     struct budget *b = now.budget;
-    if (now.count_into)
-        *now.count_into += (uint64_t)(ns / NS_PER_MS);
+    if (now.count_into) {
+        *now.rest += ns;
+        *now.count_into += (uint64_t)(*now.rest / NS_PER_MS);
+        *now.rest %= NS_PER_MS;
+    }
     if (!b || b->cpu_left == INT64_MAX)
         return;
     b->cpu_left -= ns;
@@ -319,7 +323,8 @@ uint32_t budget_ticks(void)
     return now.ticks;
 }
 
-void budget_count_into(volatile uint64_t *ticks)
+void budget_count_into(volatile uint64_t *ticks, int64_t *rest)
 {
     now.count_into = ticks;
+    now.rest = rest;
 }

@@ -4,9 +4,10 @@
  * While any runs, a timer's signal comes: every millisecond as long as there are long calls, every
  * four otherwise. One that finds a slice of half a millisecond or more sets budget_attention and
  * arms a count hook on the running lua_State; so nothing is paid until a slice has run out. Whoever
- * sees that, the hook or a C function at budget_point, calls budget_attend: it suspends the fiber (base/fiber.h), so that
- * others run, and ends a call that has used up its CPU time, its deadline or its memory. The error
- * that ends a call cannot be caught: whatever catches errors calls budget_rethrow.
+ * sees that, the hook or a C function at budget_point, calls budget_attend: it suspends the fiber
+ * (base/fiber.h), so that others run, and ends a call that has used up its CPU time, its deadline or
+ * its memory. The error that ends a call cannot be caught: whatever catches errors calls
+ * budget_rethrow.
  *
  * One thread per process runs Lua. Inside core/lua only, except what call.h passes on.
  */
@@ -89,7 +90,10 @@ lua_State *budget_running(void);
 
 /* Lua time of this process in milliseconds, as sampled by the timer. */
 uint32_t budget_ticks(void);
-/* Where the timer counts as well, while somebody runs; NULL: nowhere. */
-void budget_count_into(volatile uint64_t *ticks);
+/*
+ * Where the timer counts as well, while somebody runs, and what is charged; `rest` keeps the ns of
+ * that which are no whole millisecond yet. NULL: nowhere.
+ */
+void budget_count_into(volatile uint64_t *ticks, int64_t *rest);
 
 #endif

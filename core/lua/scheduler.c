@@ -94,7 +94,7 @@ static void end(struct scheduler *s, struct task *t)
 /* It has come back from its fiber. */
 static void take_back(struct scheduler *s, struct task *t, bool ended)
 {
-    budget_count_into(NULL);
+    budget_count_into(NULL, NULL);
     current = NULL;
     if (ended) {
         end(s, t);
@@ -120,7 +120,7 @@ static void begin(struct scheduler *s, struct share *share, struct task *t)
     share->running++;
     if (t->exclusive)
         share->exclusive_runs = true;
-    budget_count_into(&share->ticks);
+    budget_count_into(&share->ticks, &share->rest);
     current = t;
     take_back(s, t, fiber_run(t->fiber, run_task, t));
 }
@@ -129,7 +129,7 @@ static void go_on(struct scheduler *s, struct task *t)
 {
     if (t->resume)
         t->resume(t);
-    budget_count_into(&t->share->ticks);
+    budget_count_into(&t->share->ticks, &t->share->rest);
     current = t;
     take_back(s, t, fiber_resume(t->fiber));
 }

@@ -30,7 +30,8 @@ struct share {
     struct task_queue exclusive; /* not begun; one at a time, of those that exclude each other */
     unsigned running, waits;
     bool exclusive_runs, barred, listed, begins_next, exclusive_next;
-    volatile uint64_t ticks; /* milliseconds it has used, as sampled */
+    volatile uint64_t ticks; /* milliseconds it has used, as sampled or charged */
+    int64_t rest;            /* ns that were charged and are none yet */
     struct share *next;
 };
 

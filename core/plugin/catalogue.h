@@ -30,6 +30,7 @@ struct plugin {
     bool quarantined;            /* what serves, or would, is not to be called */
     struct share share;          /* of the worker's time */
     struct hold hold;            /* its commands' answers, at home */
+    unsigned streams;            /* answers that are passed on, or may become such */
     bool touched;                /* may hold a snapshot; in the catalogue's list of such */
     struct plugin *next_touched;
 };

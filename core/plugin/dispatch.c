@@ -54,16 +54,27 @@ void dispatch_respond(struct http_exchange *x, const struct answer *answer, stru
                     });
 }
 
+static void answer_unbegun(struct http_exchange *x, struct text generation, struct text trace_id)
+{
+    struct buffer body = BUFFER_INIT;
+    struct answer answer;
+    const struct call_origin origin = {.generation = generation, .trace_id = trace_id};
+    answer_problem(&body, 500, "internal", TEXT("the stream could not be begun"),
+                   (struct text){NULL, 0}, &origin, &answer);
+    dispatch_respond(x, &answer, generation, trace_id, NULL);
+    buffer_release(&body);
+}
+
 /* What a call gave: to whoever speaks MCP in their way. */
 void dispatch_answer(struct http_exchange *x, const struct answer *answer, struct text generation,
                      struct text trace_id)
 {
-    if (answer->stream)
-        stream_start(answer->stream, x);
-    else if (http_exchange_note(x))
+    if (!answer->stream && http_exchange_note(x))
         mcp_answer(x, answer, generation, trace_id);
-    else
+    else if (!answer->stream)
         dispatch_respond(x, answer, generation, trace_id, NULL);
+    else if (!stream_start(answer->stream, x))
+        answer_unbegun(x, generation, trace_id);
 }
 
 static void refuse(struct request *r, int status, const char *code, struct text detail,

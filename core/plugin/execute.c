@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-#define TOO_MANY_STREAMS "too many answers are being streamed by this worker"
+#define TOO_MANY_STREAMS "too many answers of this plugin or this worker are being streamed"
 #define OVERLOADED "too many calls of this plugin are waiting (limits.concurrency)"
 
 enum { KEEP_BYTES = 1024 * 1024, IDLE_MAX = 64, AGAIN_MS_MAX = 64 };
@@ -522,7 +522,8 @@ void execute(struct executor *e, const struct execution *x)
         return;
     }
     fill(r, x);
-    bool placed = !gives_stream(x->capability) || (r->stream = stream_new(&e->streams));
+    bool placed =
+        !gives_stream(x->capability) || (r->stream = stream_new(&e->streams, &x->plugin->streams));
     share->concurrency = (unsigned)limits->concurrency;
     share->backlog = share->concurrency * BACKLOG_PER_RUNNING;
     bool copied = copy_request(r, x);

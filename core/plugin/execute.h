@@ -2,9 +2,10 @@
  * Execute: calls of capabilities on generations, from their input to the body of their answer.
  *
  * A call runs as a task of the scheduler, on the share of its plugin; commands of one plugin
- * exclude each other. It takes a reference on its generation, ends what its bindings began, and turns every outcome into a
- * status and a body: the output's JSON or a problem (RFC 9457). Whoever asked, over HTTP or from
- * another worker, gets the same answer; that of a command is held until it is durable.
+ * exclude each other. It takes a reference on its generation, ends what its bindings began, and
+ * turns every outcome into a status and a body: the output's JSON or a problem (RFC 9457). Whoever
+ * asked, over HTTP or from another worker, gets the same answer; that of a command is held until it
+ * is durable.
  */
 #ifndef PINION_PLUGIN_EXECUTE_H
 #define PINION_PLUGIN_EXECUTE_H

@@ -6,6 +6,7 @@
 #include "http/streamed.h"
 #include "plugin/generation.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,6 +15,7 @@ enum { TRACE_SIZE = 33, HEADERS_MAX = 6 };
 struct stream {
     struct streams *owner;
     struct stream *next, *previous;
+    unsigned *of_plugin;   /* the plugin's count */
     struct errand *errand; /* NULL: not begun */
     struct generation *generation;
     const struct capability *capability; /* the generation's */
@@ -25,12 +27,15 @@ struct stream {
     uint64_t bytes;
 };
 
-struct stream *stream_new(struct streams *owner)
+struct stream *stream_new(struct streams *owner, unsigned *of_plugin)
 {
-    struct stream *s = owner->count < STREAMS_MAX ? calloc(1, sizeof *s) : NULL;
+    bool room = owner->count < STREAMS_MAX && *of_plugin < STREAMS_PLUGIN_MAX;
+    struct stream *s = room ? calloc(1, sizeof *s) : NULL;
     if (!s)
         return NULL;
     s->owner = owner;
+    s->of_plugin = of_plugin;
+    ++*of_plugin;
     s->next = owner->first;
     if (s->next)
         s->next->previous = s;
@@ -54,6 +59,7 @@ void stream_free(struct stream *s)
     else
         s->owner->first = s->next;
     s->owner->count--;
+    --*s->of_plugin;
     free(s);
 }
 
@@ -77,19 +83,25 @@ void streams_release(struct streams *s)
 void stream_begin(struct stream *s, struct errand *e, struct generation *g,
                   const struct capability *c, struct text trace_id)
 {
+    assert(!s->errand); /* no call runs twice */
     s->errand = e;
     s->generation = generation_ref(g);
     s->capability = c;
     snprintf(s->trace_id, sizeof s->trace_id, "%.*s", TEXT_ARGS(trace_id));
 }
 
+static void log_end(struct stream *s, const char *message, const char *code, const char *why)
+{
+    s->generation->errors++;
+    LOG(LOG_WARN, message, LOG_TEXT("capability", s->capability->address),
+        LOG_STRING("generation", s->generation->label), LOG_STRING("trace_id", s->trace_id),
+        LOG_INT("bytes", (int64_t)s->bytes), LOG_STRING("code", code), LOG_STRING("error", why));
+}
+
 /* It ended otherwise than it should: the other end, or what it was allowed. */
 static void break_off(struct stream *s, const char *code, const char *why)
 {
-    s->generation->errors++;
-    LOG(LOG_WARN, "a stream was broken off", LOG_TEXT("capability", s->capability->address),
-        LOG_STRING("generation", s->generation->label), LOG_STRING("trace_id", s->trace_id),
-        LOG_INT("bytes", (int64_t)s->bytes), LOG_STRING("code", code), LOG_STRING("error", why));
+    log_end(s, "a stream was broken off", code, why);
     abort_stream(s);
 }
 
@@ -203,19 +215,26 @@ static int begin_answer(struct stream *s)
     return http_exchange_begin(s->exchange, &head, length_of(s), on_drained, s);
 }
 
-void stream_start(struct stream *s, struct http_exchange *x)
+bool stream_start(struct stream *s, struct http_exchange *x)
 {
     static const struct errand_sink calls = {.take = on_piece, .ended = on_ended};
     struct errand_sink sink = calls;
     s->exchange = x;
     s->moved_at = loop_now(s->owner->loop);
     sink.user = s;
-    if (begin_answer(s) != 0 || watch_idle(s) != 0) {
-        break_off(s, "internal", "out of memory");
-    } else if (http_exchange_gone(x)) {
-        abort_stream(s);
-    } else {
-        http_exchange_on_gone(x, on_gone, s);
-        errand_pass(s->errand, &sink); /* may free it */
+    const char *why = watch_idle(s) != 0     ? "out of memory"
+                      : begin_answer(s) != 0 ? "its head cannot be sent"
+                                             : NULL;
+    if (why) {
+        log_end(s, "a stream could not be begun", "internal", why);
+        stream_free(s);
+        return false;
     }
+    if (http_exchange_gone(x)) {
+        abort_stream(s);
+        return true;
+    }
+    http_exchange_on_gone(x, on_gone, s);
+    errand_pass(s->errand, &sink); /* may free it */
+    return true;
 }

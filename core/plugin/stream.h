@@ -20,7 +20,8 @@ struct generation;
 struct http_exchange;
 struct stream;
 
-enum { STREAMS_MAX = 256 };
+/* Of one worker, and of one plugin in it. */
+enum { STREAMS_MAX = 256, STREAMS_PLUGIN_MAX = 64 };
 
 /* Of one worker. */
 struct streams {
@@ -32,15 +33,21 @@ struct streams {
 /* Aborts what is under way. */
 void streams_release(struct streams *s);
 
-/* NULL: there are STREAMS_MAX, or memory is out. */
-struct stream *stream_new(struct streams *owner);
+/*
+ * `of_plugin` counts those of its plugin, and outlasts them. NULL: there are too many of them, or
+ * of all, or memory is out.
+ */
+struct stream *stream_new(struct streams *owner, unsigned *of_plugin);
 void stream_free(struct stream *s); /* before stream_start; NULL is fine */
 
 /* Takes over the errand; the rest is borrowed, but for a reference on the generation. */
 void stream_begin(struct stream *s, struct errand *e, struct generation *g,
                   const struct capability *c, struct text trace_id);
 
-/* Answers the exchange, now or over time. */
-void stream_start(struct stream *s, struct http_exchange *x);
+/*
+ * Answers the exchange, now or over time. False: it could not begin and has ended, without a word;
+ * the exchange is still to be answered.
+ */
+bool stream_start(struct stream *s, struct http_exchange *x);
 
 #endif

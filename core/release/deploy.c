@@ -11,7 +11,11 @@
 #include <sys/queue.h>
 #include <unistd.h>
 
-enum { STEP_TIMEOUT_MS = 15000, RENEW_MS = 250 };
+enum {
+    STEP_TIMEOUT_MS = 15000,
+    RENEW_MS = 250,          /* after news of who calls what … */
+    RENEW_COUNTS_MS = 10000, /* … and after more of the same */
+};
 
 struct deployment {
     STAILQ_ENTRY(deployment) next;
@@ -30,6 +34,7 @@ struct deployer {
     struct verifier verifier;
     struct loop_timer timer; /* bounds what workers are asked */
     struct loop_timer renew; /* who stands by to verify has to know something new */
+    bool renews_soon;
     struct deployment_queue queue;
 
     /* the one that is under way */
@@ -162,8 +167,11 @@ static void end_current(struct deployer *d, int code, const char *message)
     if (STAILQ_EMPTY(&d->queue)) {
         d->options.idle(d->options.user);
         stand_by(d);
-    } else
-        loop_post(d->loop, start_posted, d);
+        return;
+    }
+    if (code == 0) /* what retires or restores has not used up who stands by */
+        verifier_dismiss(&d->verifier);
+    loop_post(d->loop, start_posted, d);
 }
 
 /*
@@ -449,10 +457,13 @@ static void on_renew(void *user)
     stand_by(user);
 }
 
-void deployer_usage_changed(struct deployer *d)
+void deployer_usage_changed(struct deployer *d, bool news)
 {
-    if (!d->options.durable && !loop_timer_is_started(&d->renew))
-        loop_timer_start(&d->renew, d->loop, RENEW_MS, false, on_renew, d);
+    bool waits = loop_timer_is_started(&d->renew) && (d->renews_soon || !news);
+    if (d->options.durable || waits)
+        return;
+    d->renews_soon = news;
+    loop_timer_start(&d->renew, d->loop, news ? RENEW_MS : RENEW_COUNTS_MS, false, on_renew, d);
 }
 
 static int start_verify(struct deployer *d, struct pn_error *err)

@@ -106,8 +106,8 @@ void deployer_reply(struct deployer *d, int worker, uint32_t ticket, int code, s
 void deployer_joined(struct deployer *d, int worker);
 void deployer_lost(struct deployer *d, int worker);
 
-/* What options.usage tells is newer now. */
-void deployer_usage_changed(struct deployer *d);
+/* What options.usage tells is newer now; `news`: of somebody or something that it did not know. */
+void deployer_usage_changed(struct deployer *d, bool news);
 
 const struct active *deployer_active(const struct deployer *d);
 bool deployer_busy(const struct deployer *d);

@@ -102,8 +102,10 @@ static struct usage_entry *new_entry(struct usage *u, const char *key, size_t ca
     }
     e->capability = (struct text){e->key, capability_len};
     e->caller = text_of(e->key + capability_len + 1);
-    if (map_put(&u->entries, text_of(e->key), e) == 0)
+    if (map_put(&u->entries, text_of(e->key), e) == 0) {
+        u->news++;
         return e;
+    }
     free_entry(e);
     return NULL;
 }
@@ -144,6 +146,7 @@ void usage_add_member(struct usage *u, struct usage_entry *entry, struct text na
         memcpy(m->name, name.data, name.len);
         m->next = entry->members;
         entry->members = m;
+        u->news++;
     }
     if (m)
         m->days[0] += count;

@@ -39,6 +39,7 @@ struct usage {
     int64_t day;   /* days since 1970 UTC that index 0 stands for; 0: nothing was counted yet */
     int64_t since; /* the first day that something was counted on */
     bool dirty;    /* it differs from the file */
+    uint32_t news; /* entries and members that were added, ever */
 };
 
 void usage_init(struct usage *u);

@@ -88,6 +88,8 @@ static void wait_for_order(struct verify_job *job)
     const void *archive = mmap(NULL, order.archive_len, PROT_READ, MAP_PRIVATE, ARCHIVE_FD, 0);
     if (archive == MAP_FAILED)
         _exit(1);
+    close(ORDER_FD);
+    close(ARCHIVE_FD);
     job->directory_name = order.directory_name;
     job->archive = (struct text){archive, order.archive_len};
 }
@@ -143,8 +145,10 @@ static void reap_ended(struct verifier *v, int options)
         v->ended = 0;
 }
 
+/* Its word was heard, or is not waited for: it does nothing more, so that reaping it takes no time. */
 static void let_go(struct verifier *v)
 {
+    kill(v->child, SIGKILL);
     v->ended = v->child;
     verify_remove_scratch(v->temporary, v->child);
     v->child = 0;
@@ -172,7 +176,6 @@ static void finish(struct verifier *v, const char *problem)
 static void on_timeout(void *user)
 {
     struct verifier *v = user;
-    kill(v->child, SIGKILL);
     finish(v, "loading took longer than 10 seconds and was stopped");
 }
 
@@ -201,7 +204,7 @@ static void close_spare(struct verifier_spare *s)
     s->child = 0;
 }
 
-static void dismiss_spare(struct verifier *v)
+void verifier_dismiss(struct verifier *v)
 {
     struct verifier_spare *s = &v->spare;
     int status;
@@ -217,7 +220,7 @@ static void dismiss_spare(struct verifier *v)
 void verifier_stand_by(struct verifier *v, const struct verify_job *job)
 {
     int ends[2];
-    dismiss_spare(v);
+    verifier_dismiss(v);
     if (pipe2(ends, O_CLOEXEC) != 0)
         return;
     struct verifier_spare s = {.order = ends[0], .archive = memfd_create("archive", MFD_CLOEXEC)};
@@ -245,24 +248,29 @@ static bool write_all(int fd, struct text bytes)
     return true;
 }
 
+/* One that has ended stays to be reaped: until then its number is nobody else's. */
+static bool has_ended(pid_t child)
+{
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_PID, (id_t)child, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0;
+}
+
 /* False: there is none, or it is gone. */
 static bool use_spare(struct verifier *v, const struct verify_job *job)
 {
     struct verifier_spare *s = &v->spare;
     struct order order = {.archive_len = job->archive.len};
-    int status;
     if (!s->child || strlen(job->directory_name) >= sizeof order.directory_name)
         return false;
     memcpy(order.directory_name, job->directory_name, strlen(job->directory_name));
     struct text bytes = {(const char *)&order, sizeof order};
-    if (waitpid(s->child, &status, WNOHANG) == 0 && write_all(s->archive, job->archive) &&
-        write_all(s->order, bytes)) {
+    if (!has_ended(s->child) && write_all(s->archive, job->archive) && write_all(s->order, bytes)) {
         v->child = s->child;
         v->pipe = s->result;
         close_spare(s);
         return true;
     }
-    dismiss_spare(v);
+    verifier_dismiss(v);
     return false;
 }
 
@@ -295,10 +303,9 @@ void verifier_stop(struct verifier *v)
 {
     loop_timer_stop(&v->timer);
     reap_ended(v, 0);
-    dismiss_spare(v);
+    verifier_dismiss(v);
     if (!v->child)
         return;
-    kill(v->child, SIGKILL);
     let_go(v);
     reap_ended(v, 0);
 }

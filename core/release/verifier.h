@@ -50,6 +50,8 @@ int verifier_start(struct verifier *v, struct loop *loop, const struct verify_jo
  */
 void verifier_stand_by(struct verifier *v, const struct verify_job *job);
 
+void verifier_dismiss(struct verifier *v); /* it knows what is not true any more; none is fine */
+
 void verifier_stop(struct verifier *v); /* kills the children; no callback */
 
 /* What protected the last child of this process that came to an end by itself. */

@@ -43,8 +43,10 @@ struct fetch {
     size_t columns, rows;
     size_t next;    /* rows that were taken: the one that is read is the last of these */
     int64_t wanted; /* rows that may still be asked for */
-    int64_t deadline, cpu_limit, cpu_begun, cpu;
-    int rc; /* of the last step */
+    int64_t deadline, limit, cpu_limit; /* of this batch: when; ns in all; ns of CPU time */
+    int64_t cpu_begun, cpu;
+    int rc;           /* of the last step */
+    atomic_int clock; /* of the thread that is at it (base/clock.h); 0: none */
     atomic_bool stop;
 };
 
@@ -52,6 +54,7 @@ struct statement {
     struct connection *connection; /* NULL: PostgreSQL's (postgres/remote_parts.h) */
     sqlite3_stmt *handle;
     struct text sql; /* owned, behind the struct */
+    uint64_t key;    /* its hash, never 0 */
     enum mode mode;  /* MODE_PLUGIN or MODE_SERVICE */
     bool read_only;
     bool used;
@@ -79,7 +82,7 @@ struct cache {
     struct statement *hints[HINTS]; /* by the address of the text; verified by content */
 };
 
-/* Texts that were slow, by their hash: a few, of which one drives out another. */
+/* Texts that were slow, by their keys: a few, of which one drives out another. */
 struct slow {
     int count;
     uint64_t key[64]; /* 0: none */
@@ -101,7 +104,7 @@ struct connection {
     int checkpoint_at;         /* log_pages that make a checkpoint due */
     bool snapshot;             /* a reader's: BEGIN was run */
     int pins, active;          /* holders of the snapshot: suspended calls, statements in use */
-    bool busy;                 /* inside SQLite, perhaps suspended there or in another thread */
+    bool busy;                 /* inside SQLite, perhaps suspended there, or given to a thread */
     struct statement *away;    /* the one that a thread steps, or NULL */
     unsigned awaited;          /* by how many that want to read from this very snapshot */
     struct statement *leaving; /* released while it was busy */
@@ -141,7 +144,7 @@ struct store {
     struct connection *readers; /* all of them */
     int reader_count;
     struct connection *current; /* the reader of this tick, or NULL */
-    struct connection *last;    /* the reader of the last read, or NULL */
+    struct connection *last;    /* the reader of the last read, or as chosen; or NULL */
     struct connection *chosen;  /* by store_snapshot_use, or NULL */
     struct connection *probe;   /* of store_version alone; NULL until it is first asked */
     int64_t version;            /* what it said … */
@@ -183,6 +186,8 @@ static inline void store_set_fault(struct store *s, enum store_fault fault)
 /* The reader for the next read, its snapshot opened; where none is pinned, `apart` from others. */
 int store_reader(struct store *s, bool apart, struct connection **out, struct pn_error *err);
 /* Until nobody is inside of it. PN_EBUSY, PN_ETIMEOUT. */
+int store_wait_idle(struct connection *c, struct pn_error *err);
+/* The same, to read from its snapshot. PN_EBUSY also when that was lost. */
 int store_wait(struct connection *c, struct pn_error *err);
 void store_wake(const struct connection *c);
 /* A reader lost a holder. */
@@ -203,6 +208,7 @@ void statement_settle(struct statement *st);
 
 /* fetch.c */
 bool slow_knows(const struct slow *slow, struct text sql);
+uint64_t slow_key(struct text sql);
 /* While it is stepped here: it has run for so long that another thread should. */
 bool fetch_is_due(const struct statement *st);
 /* It is: STORE_AWAY. */

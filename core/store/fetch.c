@@ -5,36 +5,38 @@
 
 enum { FORGET_RUNS = 8 }; /* that were fast, one after the other */
 
-static uint64_t key_of(const struct slow *slow, struct text sql, size_t *at)
+/* Two texts with one key would share what is known of them, which hurts neither's answer. */
+uint64_t slow_key(struct text sql)
 {
-    uint64_t key = text_hash(sql) | 1; /* 0 is nobody's */
-    *at = (size_t)(key >> 8) % (sizeof slow->key / sizeof *slow->key);
-    return key;
+    return text_hash(sql) | 1; /* 0 is nobody's */
 }
 
-/* Two texts with one hash would share what is known of them, which hurts neither's answer. */
+static size_t place_of(const struct slow *slow, uint64_t key)
+{
+    return (size_t)(key >> 8) % (sizeof slow->key / sizeof *slow->key);
+}
+
+static bool is_slow(const struct slow *slow, uint64_t key)
+{
+    return slow->key[place_of(slow, key)] == key;
+}
+
 bool slow_knows(const struct slow *slow, struct text sql)
 {
-    size_t at;
-    if (!slow->count)
-        return false;
-    uint64_t key = key_of(slow, sql, &at);
-    return slow->key[at] == key;
+    return slow->count && is_slow(slow, slow_key(sql));
 }
 
-static void learn(struct slow *slow, struct text sql)
+static void learn(struct slow *slow, uint64_t key)
 {
-    size_t at;
-    uint64_t key = key_of(slow, sql, &at);
+    size_t at = place_of(slow, key);
     slow->count += slow->key[at] == 0;
     slow->key[at] = key;
     slow->fast[at] = 0;
 }
 
-static void note_fast(struct slow *slow, struct text sql)
+static void note_fast(struct slow *slow, uint64_t key)
 {
-    size_t at;
-    uint64_t key = key_of(slow, sql, &at);
+    size_t at = place_of(slow, key);
     if (slow->key[at] != key || ++slow->fast[at] < FORGET_RUNS)
         return;
     slow->key[at] = 0;
@@ -46,7 +48,7 @@ void statement_may_leave(struct statement *st, int64_t rows)
     if (st->connection->writer)
         return;
     st->may_leave = true;
-    st->away = slow_knows(&st->connection->store->slow, st->sql);
+    st->away = is_slow(&st->connection->store->slow, st->key);
     st->fetch = (struct fetch){.wanted = rows, .rc = SQLITE_ROW};
 }
 
@@ -58,7 +60,7 @@ bool fetch_is_due(const struct statement *st)
 int fetch_leave(struct statement *st)
 {
     st->away = true;
-    learn(&st->connection->store->slow, st->sql);
+    learn(&st->connection->store->slow, st->key);
     if (st->began)
         return STORE_AWAY;
     sqlite3_reset(st->handle);
@@ -91,10 +93,24 @@ int fetch_begin(struct statement *st, int64_t deadline, int64_t cpu_ns, struct p
     f->rows = f->next = 0;
     f->used = 0;
     f->deadline = deadline;
+    f->limit = st->limit ? st->limit - st->spent : INT64_MAX;
     f->cpu_limit = cpu_ns;
     f->cpu = 0;
     atomic_store_explicit(&f->stop, false, memory_order_relaxed);
     return 0;
+}
+
+/* What the thread has written before it set its clock stays until it has taken that away. */
+int64_t fetch_left(const struct statement *st)
+{
+    const struct fetch *f = &st->fetch;
+    int64_t left = f->limit, cpu_left = f->cpu_limit;
+    int clock = atomic_load_explicit(&f->clock, memory_order_acquire);
+    if (clock) {
+        left -= clock_monotonic() - st->since;
+        cpu_left -= clock_cpu(clock) - f->cpu_begun;
+    }
+    return left < cpu_left ? left : cpu_left;
 }
 
 bool fetch_is_over(struct statement *st)
@@ -219,7 +235,9 @@ void fetch_run(struct statement *st)
     struct heap_account *before = heap_switch(st->connection->store->heap);
     f->cpu_begun = clock_thread_cpu();
     st->since = clock_monotonic();
+    atomic_store_explicit(&f->clock, clock_of_thread(), memory_order_release);
     step_ahead(st);
+    atomic_store_explicit(&f->clock, 0, memory_order_release);
     st->spent += clock_monotonic() - st->since;
     f->cpu = clock_thread_cpu() - f->cpu_begun;
     heap_switch(before);
@@ -239,8 +257,10 @@ int64_t fetch_end(struct statement *st)
 {
     struct fetch *f = &st->fetch;
     f->wanted -= (int64_t)f->rows;
-    if (atomic_load_explicit(&f->stop, memory_order_relaxed) && f->rc != SQLITE_DONE)
+    if (atomic_load_explicit(&f->stop, memory_order_relaxed) && f->rc != SQLITE_DONE) {
         f->rc = SQLITE_INTERRUPT; /* it had not begun, perhaps */
+        st->over = st->limit && st->spent > st->limit;
+    }
     if (f->rc != SQLITE_ROW && f->rc != SQLITE_DONE) {
         st->failed = f->rc;
         f->rows = 0;
@@ -257,9 +277,9 @@ void fetch_release(struct statement *st)
         return;
     struct slow *slow = &st->connection->store->slow;
     if (st->spent > FETCH_SLOW_NS)
-        learn(slow, st->sql);
+        learn(slow, st->key);
     else if (st->away && !st->failed)
-        note_fast(slow, st->sql);
+        note_fast(slow, st->key);
     sqlite3_free(st->fetch.cells);
     sqlite3_free(st->fetch.bytes);
     st->fetch.cells = NULL;

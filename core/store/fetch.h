@@ -28,12 +28,17 @@ enum {
 
 /*
  * It ends with PN_ETIMEOUT once clock_monotonic() is past `deadline` (0: none), the thread has
- * worked for it longer than `cpu_ns`, or its own limit is used up. PN_EBUSY, PN_ETIMEOUT: its
- * connection is in use, and nobody waits for it.
+ * worked for it longer than `cpu_ns`, or its own limit is used up: by itself where SQLite asks,
+ * which some of its instructions do not as long as they work (a count(*) of a table, parts of a
+ * sort). So who has begun it looks at fetch_left, and calls fetch_stop. PN_EBUSY, PN_ETIMEOUT: its
+ * connection is in use, and nobody waits for it; or its snapshot was lost.
  */
 int fetch_begin(struct statement *st, int64_t deadline, int64_t cpu_ns, struct pn_error *err);
 void fetch_run(struct statement *st);
-/* Whatever thread is at it, or will be, ends soon. */
+/* ns for which the thread may go on at least, by the limits of time and CPU time; 0, less: over. */
+int64_t fetch_left(const struct statement *st);
+/* Whatever thread is at it, or will be, ends soon; where the connection has other statements open,
+ * only when SQLite asks. */
 void fetch_stop(struct statement *st);
 /* The CPU time that the thread worked for it, in ns. */
 int64_t fetch_end(struct statement *st);

@@ -19,7 +19,7 @@ static int prepare(struct store *s, enum store_access access, struct text sql,
                    struct statement **out, struct pn_error *err)
 {
     int status = store_prepare_service(s, access, sql, out, err);
-    if (status != PN_ESTORE || access == STORE_WRITE || !s->last ||
+    if (status != PN_ESTORE || access == STORE_WRITE || !s->last || s->last->busy ||
         sqlite3_table_column_metadata(s->last->db, NULL, "pinion_kv", NULL, NULL, NULL, NULL, NULL,
                                       NULL) == SQLITE_OK)
         return status;

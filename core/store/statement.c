@@ -211,6 +211,7 @@ static int prepare_new(struct connection *c, struct text sql, enum mode mode,
     if (sql.len)
         memcpy(st + 1, sql.data, sql.len);
     st->sql = (struct text){(const char *)(st + 1), sql.len};
+    st->key = slow_key(st->sql);
     st->connection = c;
     st->mode = mode;
     int status = compile(c, st, err);
@@ -400,6 +401,13 @@ static int report(struct statement *st, struct pn_error *err)
                         (long long)(st->limit / NS_PER_MS), excerpt);
 }
 
+/* Of one that has failed before: what the connection says may be what another thread writes now. */
+static int tell_failure(struct statement *st, struct pn_error *err)
+{
+    int status = store_wait_idle(st->connection, err);
+    return status ? status : report(st, err);
+}
+
 static int step_failed(struct statement *st, int rc, struct pn_error *err)
 {
     struct connection *c = st->connection;
@@ -444,7 +452,7 @@ int statement_step(struct statement *st, struct pn_error *err)
     if (st->done)
         return STORE_DONE;
     if (st->failed)
-        return report(st, err);
+        return tell_failure(st, err);
     if (st->away)
         return fetch_step(st);
     int status = c->writer ? store_check_transaction(c->store, err) : store_wait(c, err);
@@ -458,10 +466,12 @@ int statement_step(struct statement *st, struct pn_error *err)
     int rc = st->limit || st->may_leave ? run_timed(st) : run(st);
     if (rc == SQLITE_ROW) {
         st->began = st->may_leave;
+        st->leaves = false; /* SQLite did not heed it, so it goes on from here */
+        st->fetch.wanted--;
         return STORE_ROW;
     }
     if (rc != SQLITE_DONE)
-        return st->leaves ? fetch_leave(st) : step_failed(st, rc, err);
+        return st->leaves && rc == SQLITE_INTERRUPT ? fetch_leave(st) : step_failed(st, rc, err);
     st->done = true;
     return STORE_DONE;
 }

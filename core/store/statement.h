@@ -71,7 +71,8 @@ void statement_bind_text(struct statement *st, size_t n,
 void statement_bind_blob(struct statement *st, size_t n,
                          struct text value); /* borrowed until statement_release */
 
-/* STORE_ROW, STORE_DONE, STORE_AWAY (store/fetch.h), or an error; after an error only statement_release is of use. */
+/* STORE_ROW, STORE_DONE, STORE_AWAY (store/fetch.h), or an error; after an error only
+ * statement_release is of use. */
 int statement_step(struct statement *st, struct pn_error *err);
 
 /* Columns, from 0. Views are valid until the next step or release. */

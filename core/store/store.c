@@ -192,9 +192,15 @@ static bool is_held(const struct connection *c)
     return c->pins > 0 || c->active > 0 || c->busy;
 }
 
+/* Want of memory or a failing disk made SQLite end the transaction: what is read now is newer. */
+static bool is_lost(const struct connection *c)
+{
+    return c->snapshot && sqlite3_get_autocommit(c->db);
+}
+
 static void end_snapshot(struct connection *c)
 {
-    if (c->snapshot)
+    if (c->snapshot && !is_lost(c))
         sqlite_connection_run(c, c->commit);
     c->snapshot = false;
 }
@@ -239,9 +245,12 @@ void store_wake(const struct connection *c)
         wake_all(c);
 }
 
-int store_wait(struct connection *c, struct pn_error *err)
+/* Whoever comes back lets those in first who have waited meanwhile: one that iterates would else
+ * have taken it again before they run. */
+int store_wait_idle(struct connection *c, struct pn_error *err)
 {
-    while (c->busy) {
+    bool gives_way = c->awaited > 0 && wait_for;
+    for (; c->busy || gives_way; gives_way = false) {
         if (!wait_for)
             return pn_error_set(err, PN_EBUSY, "%s: another statement reads from this snapshot",
                                 c->store->path);
@@ -253,6 +262,15 @@ int store_wait(struct connection *c, struct pn_error *err)
                                 c->store->path);
     }
     return 0;
+}
+
+int store_wait(struct connection *c, struct pn_error *err)
+{
+    int status = store_wait_idle(c, err);
+    if (status == 0 && is_lost(c))
+        return pn_error_set(err, PN_EBUSY, "%s: the snapshot was lost when another read failed",
+                            c->store->path);
+    return status;
 }
 
 /* One that somebody else might pin would have to be waited for. */
@@ -271,7 +289,7 @@ static int choose_reader(struct store *s, bool apart, struct connection **out, s
         return store_wait(s->chosen, err);
     if (apart)
         return take_apart(s, out, err);
-    if (*out && !(*out)->busy)
+    if (*out && !(*out)->busy && !is_lost(*out))
         return 0;
     int status = take_reader(s, out, err);
     if (status == 0)
@@ -352,5 +370,5 @@ void store_snapshot_unpin(struct store *s, struct snapshot *snapshot)
 
 void store_snapshot_use(struct store *s, struct snapshot *pinned)
 {
-    s->chosen = (struct connection *)pinned;
+    s->chosen = s->last = (struct connection *)pinned;
 }

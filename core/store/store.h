@@ -86,10 +86,11 @@ bool store_in_transaction(const struct store *s);
  * (store_snapshot_use) when it goes on; others get fresh ones meanwhile. A statement whose text is
  * known to be slow (fetch.h) opens one for itself, unless one is pinned: who reads several times
  * pins before the second. A long pin keeps the log from being reset: bound it by the call's
- * deadline.
+ * deadline. A read that fails for want of memory, or as the disk does, may end its snapshot: who has
+ * pinned that gets PN_EBUSY from then on, others another one.
  */
 struct snapshot;
-/* Of the last read; NULL when nothing was read yet. */
+/* Of the last read since store_snapshot_use; NULL when nothing was read. */
 struct snapshot *store_snapshot_pin(struct store *s);
 void store_snapshot_unpin(struct store *s, struct snapshot *snapshot); /* NULL is fine */
 void store_snapshot_use(struct store *s, struct snapshot *pinned); /* NULL: the current one again */

@@ -28,6 +28,8 @@ plugin:action "{name}" {{ input = {{ path = t.string, options = t.optional(t.any
 def plugin(url, version="1.0.0"):
     body = ACTION.format(name="pdf", url=url, media='{ media_type = "application/pdf" }')
     body += ACTION.format(name="anything", url=url, media="")
+    body += f"""plugin:action "status" {{ input = {{ path = t.string }}, output = t.integer,
+        run = function(ctx, input) return assert(ctx.http:get("{url}" .. input.path)).status end }}"""
     return e2e_plugins.plugin(body, name="files", version=version, needs=[f"http {url}"],
                               limits={"wall_ms": 1500, "concurrency": 16})
 
@@ -117,6 +119,9 @@ def test_what_the_upstream_says_instead_is_an_error_of_the_call(host):
         answer = host.request("POST", "/call/files.pdf",
                               {"path": path, "options": {"timeout_ms": 400}})
         assert answer.status == 502 and answer.json()["details"]["code"] == code, (path, answer)
+    for status in (204, 205, 206, 304):
+        answer = host.request("POST", "/call/files.anything", {"path": f"/status?code={status}"})
+        assert answer.status == 502 and answer.json()["details"]["status"] == status, answer
     odd = host.request("POST", "/call/files.anything", {"path": "/odd-type"})
     assert odd.body == b"abc" and odd.headers["content-type"] == "application/octet-stream"
     assert "content-disposition" not in odd.headers
@@ -152,13 +157,16 @@ def test_a_gigabyte_passes_a_slow_client_in_little_memory(host, upstream):
 
 @pytest.mark.limit(60)
 def test_many_streams_at_once_outlast_their_calls_time(host, upstream):
-    """More than the plugin's concurrency, and for longer than wall_ms."""
-    n, count = 1 << 20, 64
+    """More than the plugin's concurrency, and for longer than wall_ms; and other requests pass them."""
+    n, count = 1 << 20, 32
     path = f"/stream?n={n}&chunked=1&hang_ms={int(3000 * e2e_host.SLOW)}"
     socks = [ask(host, path, version="1.0", receive_buffer=1 << 14) for _ in range(count)]
     heads = [read_head(sock) for sock in socks]
     assert all("200 ok" in head for head, _ in heads)
     e2e_host.wait_until("all at once", lambda: upstream.running == count)
+    answer = host.request("POST", "/call/files.pdf", {"path": "/stream?n=10"})
+    assert answer.status == 502 and answer.json()["details"]["code"] == "too_many"
+    assert host.request("POST", "/call/files.status", {"path": "/status?code=404"}).json() == 404
     time.sleep(1.6)
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         bodies = pool.map(lambda i: read_all(socks[i], heads[i][1]), range(count))

@@ -221,6 +221,55 @@ static void db__an_sql_error_that_a_query_catches_is_its_own_affair(void **state
 }
 
 /* The Nth allocation fails, for every N: an error or success, never a command done by half. */
+/* As transaction_access and what follows on it. */
+static int read_as(struct binding_call *call)
+{
+    struct statement *st;
+    bindings_pin(call);
+    call->has_read = true;
+    int rc = store_prepare(call->scope->store, STORE_READ, TEXT("select 1"), &st, &fx.err);
+    if (rc == 0)
+        statement_release(st);
+    return rc;
+}
+
+static void call__that_got_no_snapshot_pins_no_one_elses(void **state)
+{
+    (void)state;
+    const struct store_limits limits = {.readers = 1};
+    struct binding_scope scope = bound.scope;
+    struct binding_call calls[2], *first = &calls[0], *second = &calls[1];
+    memset(calls, 0, sizeof calls);
+    assert_int_equal(store_open(&scope.store, bound.path, STORE_READER, &limits, &fx.err), 0);
+    bindings_begin(first, &scope);
+    bindings_begin(second, &scope);
+    assert_int_equal(read_as(first), 0);
+    bindings_suspend(first);
+    store_snapshot_end(scope.store);
+    assert_int_equal(read_as(second), PN_EBUSY);
+    bindings_suspend(second);
+    bindings_resume(first);
+    assert_int_equal(read_as(first), 0);
+    bindings_suspend(first);
+    bindings_resume(second);
+    bindings_pin(second);
+    assert_null(second->snapshot);
+    bindings_resume(first);
+    assert_int_equal(read_as(first), 0);
+    assert_int_equal(bindings_finish(first, true, &fx.err), 0);
+    /* Nor the last one there was, when it meant to read but did not. */
+    bindings_pin(second);
+    second->has_read = true;
+    bindings_pin(second);
+    assert_null(second->snapshot);
+    assert_int_equal(read_as(second), 0);
+    bindings_suspend(second);
+    assert_non_null(second->snapshot);
+    bindings_resume(second);
+    assert_int_equal(bindings_finish(second, true, &fx.err), 0);
+    store_close(scope.store);
+}
+
 static void sweep(const char *name, const char *code, const char *count, size_t width)
 {
     size_t n = 0;
@@ -277,6 +326,7 @@ int main(void)
         BOUND_TEST(a_statement__may_run_for_db_ms),
         BOUND_TEST(db__an_sql_error_that_is_caught_is_not_committed_either),
         BOUND_TEST(db__an_sql_error_that_a_query_catches_is_its_own_affair),
+        BOUND_TEST(call__that_got_no_snapshot_pins_no_one_elses),
         BOUND_TEST(memory__that_runs_out_anywhere_rolls_a_command_back),
         BOUND_TEST(memory__that_fails_once_anywhere_rolls_a_command_back),
     };

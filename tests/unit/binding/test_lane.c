@@ -42,7 +42,7 @@ static int tear_down(void **state)
     (void)state;
     for (int i = 0; i < PLACES; i++)
         lane_leave(&places[i], BREAKER_UNKNOWN, 0);
-    return lane.running || lane.waiting || lane.first || lane.last;
+    return lane.running || lane.streams || lane.waiting || lane.first || lane.last;
 }
 
 static void fill(int count)
@@ -126,6 +126,19 @@ static void told__counts_at_once_and_once(void **state)
     assert_int_equal(lane.breaker.in_a_row, 0);
 }
 
+static void streams__leave_half_of_the_lane_to_others(void **state)
+{
+    (void)state;
+    fill(LANE_RUNNING_MAX);
+    for (int i = 0; i < LANE_STREAMS_MAX; i++)
+        assert_true(lane_stream(&places[i]));
+    assert_false(lane_stream(&places[LANE_STREAMS_MAX]));
+    lane_leave(&places[LANE_STREAMS_MAX], BREAKER_GOOD, 0);
+    assert_int_equal(lane.streams, LANE_STREAMS_MAX);
+    lane_leave(&places[0], BREAKER_GOOD, 0);
+    assert_true(lane_stream(&places[LANE_STREAMS_MAX + 1]));
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -135,6 +148,7 @@ int main(void)
         CASE(turn__comes_in_order),
         CASE(opened__tells_all_who_wait),
         CASE(probe__goes_alone_and_reopens_the_lane),
+        CASE(streams__leave_half_of_the_lane_to_others),
         CASE(told__counts_at_once_and_once),
     };
     return cmocka_run_group_tests_name("lane", tests, NULL, NULL);

@@ -269,6 +269,29 @@ static void sleeping_task__lets_others_run_and_wakes(void **state)
     assert_int_equal(sleeper.place, 2);
 }
 
+static void run_charging(struct task *t)
+{
+    (void)t;
+    call_charge(2 * NS_PER_MS / 5);
+}
+
+/* What threads did for a share in many small pieces counts as what they did in one. */
+static void charges__of_less_than_a_millisecond_add_up(void **state)
+{
+    (void)state;
+    struct share share = {.concurrency = 4, .backlog = 4}, other = share;
+    struct job jobs[10];
+    for (int i = 0; i < 10; i++) {
+        prepare(&jobs[i], 0);
+        jobs[i].task.run = run_charging;
+        assert_true(scheduler_start(scheduler, i == 4 ? &other : &share, &jobs[i].task));
+    }
+    run_until(10);
+    assert_true(share.ticks >= 3); /* of 3.6; the timer may have counted, too */
+    assert_int_equal(share.rest, 3 * NS_PER_MS / 5);
+    assert_int_equal(other.rest, 2 * NS_PER_MS / 5);
+}
+
 static void finish__runs_everything_to_its_end(void **state)
 {
     (void)state;
@@ -297,6 +320,7 @@ int main(void)
         CASE(sleeping_task__lets_others_run_and_wakes),
         CASE(exclusive_tasks__wait_while_they_are_barred),
         CASE(task__parks_until_it_is_woken),
+        CASE(charges__of_less_than_a_millisecond_add_up),
         CASE(finish__runs_everything_to_its_end),
     };
     return cmocka_run_group_tests_name("scheduler", tests, NULL, NULL);

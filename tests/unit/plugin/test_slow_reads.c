@@ -4,6 +4,7 @@
  */
 #include "executor_fixture.h"
 #include "failing_malloc.h"
+#include "../store/faulty_vfs.h"
 
 #include "base/log.h"
 #include "binding/reads.h"
@@ -26,6 +27,8 @@ static const char capabilities[] =
     "    ctx.db:value('select count(*) from item') } end }\n"
     "p:query 'quick' { output = t.integer, run = function(ctx)\n"
     "  return ctx.db:value('select count(*) from item') end }\n"
+    "p:query 'big' { output = t.integer, run = function(ctx)\n"
+    "  return ctx.db:value('select count(*) from big') end }\n"
     "p:command 'add' { run = function(ctx) ctx.db:run('insert into item values (null)') end }\n";
 
 enum { CALLS_MAX = 64 };
@@ -206,6 +209,45 @@ static void slow_read__ends_with_its_own_limit(void **state)
     expect_in(bodies[0], "it ran longer than 40 ms (limits.db_ms)");
 }
 
+/* One instruction that reads a page in a millisecond, and asks nobody meanwhile: some 1.5 s. */
+static void call_big(const char *limits, int status, const char *error)
+{
+    struct store *first; /* sets SQLite up */
+    char path[160];
+    snprintf(path, sizeof path, "%s/first.db", home.databases);
+    assert_int_equal(store_open(&first, path, STORE_HOME, NULL, &home.err), 0);
+    store_close(first);
+    faulty_vfs_install();
+    put_file("migrations/0002_big.sql",
+             "create table big(v blob) strict;"
+             "insert into big with recursive n(i) as (select 1 union all select i + 1 from n"
+             " where i < 1500) select zeroblob(3000) from n;"); /* one on each page */
+    serve(limits);
+    disk.read_us = 20;
+    begin(0, "big", "{}");
+    wait_for_threads(1); /* on the loop, as it is not known yet */
+    disk.read_us = 1000;
+    answer_count = 0;
+    begin(0, "big", "{}");
+    wait_for_threads(1);
+    disk.read_us = 0;
+    assert_int_equal(statuses[0], status);
+    expect_in(bodies[0], error);
+    assert_true(catalogue_plugin(c, TEXT("alpha"))->share.ticks < 700);
+}
+
+static void slow_read__that_asks_nobody_ends_with_its_own_limit(void **state)
+{
+    (void)state;
+    call_big(LONG ", db_ms = 40", 504, "it ran longer than 40 ms (limits.db_ms)");
+}
+
+static void slow_read__that_asks_nobody_ends_with_its_calls_cpu_time(void **state)
+{
+    (void)state;
+    call_big("cpu_ms = 100, wall_ms = 60000", 500, "cpu_limit");
+}
+
 static void executor__that_ends_leaves_no_read_behind(void **state)
 {
     (void)state;
@@ -248,6 +290,8 @@ int main(void)
         READS_TEST(slow_read__costs_its_call_cpu_time),
         READS_TEST(slow_read__ends_with_its_call),
         READS_TEST(slow_read__ends_with_its_own_limit),
+        READS_TEST(slow_read__that_asks_nobody_ends_with_its_own_limit),
+        READS_TEST(slow_read__that_asks_nobody_ends_with_its_calls_cpu_time),
         READS_TEST(executor__that_ends_leaves_no_read_behind),
         READS_TEST(slow_read__whose_memory_fails_is_answered_with_an_error),
     };

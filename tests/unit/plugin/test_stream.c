@@ -31,6 +31,7 @@ static struct {
     struct catalogue *catalogue;
     struct executor executor;
     struct dispatcher dispatcher;
+    execute_done done;          /* who is told of calls; NULL: the host */
     struct http_exchange *held; /* of the upstream: an answer that goes on */
     int listen_fd, held_gone, answers;
     struct address address;
@@ -77,10 +78,29 @@ static void serve_upstream(struct http_exchange *x)
     }
 }
 
+static void call(struct http_exchange *x, execute_done done)
+{
+    struct plugin *p = catalogue_plugin(f.catalogue, TEXT("alpha"));
+    struct call_origin origin = {.trace_id = TEXT("0123456789abcdef0123456789abcdef")};
+    struct call_input in = {.body =
+                                x ? http_exchange_request(x)->body : TEXT("{\"path\":\"/held\"}")};
+    execute(&f.executor,
+            &(struct execution){.plugin = p,
+                                .generation = p->serving,
+                                .capability = generation_capability(p->serving, TEXT("pass")),
+                                .in = &in,
+                                .origin = &origin,
+                                .copy = true,
+                                .done = done,
+                                .user = x});
+}
+
 static void handle(void *user, struct http_exchange *x)
 {
     (void)user;
-    if (text_starts_with(http_exchange_request(x)->target, TEXT("/call/")))
+    if (f.done && text_starts_with(http_exchange_request(x)->target, TEXT("/call/")))
+        call(x, f.done);
+    else if (text_starts_with(http_exchange_request(x)->target, TEXT("/call/")))
         dispatch_request(&f.dispatcher, x);
     else
         serve_upstream(x);
@@ -106,6 +126,7 @@ static void close_host(void)
     executor_release(&f.executor);
     assert_null(f.executor.streams.first);
     assert_int_equal(f.executor.streams.count, 0);
+    assert_int_equal(catalogue_plugin(f.catalogue, TEXT("alpha"))->streams, 0);
     assert_int_equal(f.outgoing->running, 0);
     dispatch_release(&f.dispatcher);
     catalogue_free(f.catalogue);
@@ -269,12 +290,17 @@ static void stream__that_breaks_off_is_reset(void **state)
 static void stream__beyond_the_limit_is_refused(void **state)
 {
     (void)state;
-    f.executor.streams.count += STREAMS_MAX;
-    ask(&c, "/whole");
-    UNTIL(is_whole(&c));
-    assert_true(has(&c, "503 Service") && has(&c, "\"overloaded\"") && has(&c, "streamed"));
-    f.executor.streams.count -= STREAMS_MAX;
-    release(&c);
+    struct plugin *p = catalogue_plugin(f.catalogue, TEXT("alpha"));
+    for (int of_plugin = 0; of_plugin < 2; of_plugin++) {
+        unsigned *count = of_plugin ? &p->streams : &f.executor.streams.count;
+        unsigned most = of_plugin ? STREAMS_PLUGIN_MAX : STREAMS_MAX;
+        *count += most;
+        ask(&c, "/whole");
+        UNTIL(is_whole(&c));
+        assert_true(has(&c, "503 Service") && has(&c, "\"overloaded\"") && has(&c, "streamed"));
+        *count -= most;
+        release(&c);
+    }
 }
 
 static void stream__ends_with_its_client(void **state)
@@ -318,20 +344,9 @@ static void on_done(void *user, uint32_t id, const struct answer *given,
 
 static void stream__that_nobody_waits_for_is_closed(void **state)
 {
-    struct plugin *p = catalogue_plugin(f.catalogue, TEXT("alpha"));
-    struct call_origin origin = {.trace_id = TEXT("0123456789abcdef0123456789abcdef")};
-    struct call_input in = {.body = TEXT("{\"path\":\"/held\"}")};
     (void)state;
-    execute(&f.executor,
-            &(struct execution){.plugin = p,
-                                .generation = p->serving,
-                                .capability = generation_capability(p->serving, TEXT("pass")),
-                                .in = &in,
-                                .origin = &origin,
-                                .copy = true,
-                                .done = on_done,
-                                .user = &f});
-    execute_forget(&f.executor, &f);
+    call(NULL, on_done);
+    execute_forget(&f.executor, NULL);
     expect_held_gone();
     assert_int_equal(f.answers, 0);
     assert_int_equal(f.executor.streams.count, 0);
@@ -366,6 +381,42 @@ static void want_of_memory__leaves_nothing_behind(void **state)
     assert_true(has(&c, "HTTP/1.1 200 OK"));
 }
 
+enum { OTHERS_MAX = 64 };
+
+static struct loop_timer others[OTHERS_MAX];
+
+static void on_other(void *user)
+{
+    (void)user;
+}
+
+/* So many timers that there is no room for that of the stream, and no memory for more. */
+static void answer_without_room(void *user, uint32_t id, const struct answer *given,
+                                const struct call_origin *origin)
+{
+    int count = 0;
+    (void)id;
+    assert_non_null(given->stream);
+    malloc_fail_from(0, 2);
+    while (loop_timer_start(&others[count], f.loop, 600000, false, on_other, NULL) == 0)
+        assert_true(++count < OTHERS_MAX);
+    dispatch_answer(user, given, origin->generation, origin->trace_id);
+    assert_int_equal(malloc_fail_none(), 2);
+    while (count)
+        loop_timer_stop(&others[--count]);
+}
+
+static void stream__that_cannot_begin_is_answered_with_an_error(void **state)
+{
+    (void)state;
+    f.done = answer_without_room;
+    ask(&c, "/whole");
+    UNTIL(is_whole(&c));
+    assert_true(has(&c, "500 Internal") && has(&c, "the stream could not be begun"));
+    assert_int_equal(f.executor.streams.count, 0);
+    release(&c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -376,6 +427,7 @@ int main(void)
         CASE(stream__ends_with_its_client),
         CASE(stream__ends_with_the_worker),
         CASE(stream__that_nobody_waits_for_is_closed),
+        CASE(stream__that_cannot_begin_is_answered_with_an_error),
         CASE(want_of_memory__leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,4 +15,4 @@ pinion_unit_test(plugin/test_native_calls.c LIBRARIES pinion_plugin failing_mall
 target_compile_definitions(unit_plugin_test_native_calls PRIVATE PINION_ECHO="$<TARGET_FILE:binding_echo>")
 add_dependencies(unit_plugin_test_native_calls binding_echo)
 pinion_unit_test(plugin/test_stream.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 300)
-pinion_unit_test(plugin/test_slow_reads.c LIBRARIES pinion_plugin failing_malloc TIMEOUT 180)
+pinion_unit_test(plugin/test_slow_reads.c LIBRARIES pinion_plugin failing_malloc PkgConfig::SQLITE TIMEOUT 180)

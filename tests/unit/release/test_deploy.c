@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "release/deploy.h"
 
+#include <dirent.h>
+
 enum { ASKED_MAX = 64 };
 
 static struct loop *loop;
@@ -429,6 +431,79 @@ static void queue__takes_one_at_a_time_and_each_once(void **state)
     assert_int_equal(idle_count, 1);
 }
 
+/* Who stands by to verify was made before the retirement. */
+static void queue__compares_with_what_serves_by_then(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "", PING);
+    deploy_all();
+    assert_int_equal(deployer_retire(deployer, "alpha", &home.err), 0);
+    until_asked(2);
+    put_plugin("alpha", "1.0.1", "", "p:query 'pong' { run = function() end }");
+    submit();
+    reply_last(2, 0, "");
+    until_asked(2);
+    expect_last(FLEET_PREPARE, 2);
+    reply_last(2, 0, "");
+    reply_last(2, 0, "");
+    assert_string_equal(report.label, "alpha@1.0.1#2");
+    assert_string_equal(report.difference.since, "");
+}
+
+/* The process that was forked last and lives; 0: none. */
+static pid_t child(void)
+{
+    int pid, parent;
+    char path[64], state;
+    pid_t last = 0;
+    DIR *dir = opendir("/proc");
+    for (struct dirent *entry; (entry = readdir(dir));) {
+        snprintf(path, sizeof path, "/proc/%.20s/stat", entry->d_name);
+        FILE *f = fopen(path, "re");
+        if (f && fscanf(f, "%d (%*[^)]) %c %d", &pid, &state, &parent) == 3 && parent == getpid() &&
+            state != 'Z')
+            last = pid > last ? pid : last;
+        if (f)
+            fclose(f);
+    }
+    closedir(dir);
+    return last;
+}
+
+static void stop(void *user)
+{
+    (void)user;
+    loop_stop(loop);
+}
+
+static void run_for(int64_t ms)
+{
+    struct loop_timer timer = {.loop = NULL};
+    assert_int_equal(loop_timer_start(&timer, loop, ms, false, stop, NULL), 0);
+    assert_int_equal(loop_run(loop, &home.err), 0);
+}
+
+/* In dev under load figures come all the time. */
+static void stand_by__is_renewed_for_news_and_not_for_each_figure(void **state)
+{
+    (void)state;
+    put_plugin("alpha", "1.0.0", "", PING);
+    deploy_all();
+    run_for(100); /* the one that verified is gone by then */
+    pid_t first = child();
+    assert_int_not_equal(first, 0);
+    for (int i = 0; i < 4; i++) {
+        deployer_usage_changed(deployer, false);
+        run_for(100);
+    }
+    assert_int_equal(child(), first);
+    deployer_usage_changed(deployer, true);
+    for (int i = 0; child() == first; i++) {
+        assert_true(i < 100);
+        run_for(100);
+    }
+}
+
 static void free__in_the_middle_of_anything_leaves_nothing(void **state)
 {
     (void)state;
@@ -481,6 +556,8 @@ int main(void)
         DEPLOY_TEST(deploy__of_a_break_is_refused_in_production),
         DEPLOY_TEST(retire__takes_a_plugin_out_and_keeps_its_numbers),
         DEPLOY_TEST(queue__takes_one_at_a_time_and_each_once),
+        DEPLOY_TEST(queue__compares_with_what_serves_by_then),
+        DEPLOY_TEST(stand_by__is_renewed_for_news_and_not_for_each_figure),
         DEPLOY_TEST(free__in_the_middle_of_anything_leaves_nothing),
         DEPLOY_TEST(joined__is_told_everything_that_is_active),
     };

@@ -78,6 +78,17 @@ static void usage__is_told_of_what_breaks(void **state)
            "used 1,220 times in 7 days by web-shop, c, b and 2 more");
 }
 
+static void news__are_entries_and_members_that_were_not_known(void **state)
+{
+    (void)state;
+    add("app", 4, 0, 0);
+    assert_int_equal(usage.news, 1);
+    add("app", 4, 0, 2);
+    assert_int_equal(usage.news, 2);
+    add("app", 4, 0, 2);
+    assert_int_equal(usage.news, 2);
+}
+
 static void usage__passes_with_the_days(void **state)
 {
     (void)state;
@@ -160,6 +171,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         USAGE_TEST(usage__is_told_of_what_breaks),
+        USAGE_TEST(news__are_entries_and_members_that_were_not_known),
         USAGE_TEST(usage__passes_with_the_days),
         USAGE_TEST(usage__is_read_as_it_was_written),
         USAGE_TEST(usage__an_absent_file_is_empty_and_a_damaged_one_refused),

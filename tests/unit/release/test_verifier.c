@@ -280,6 +280,35 @@ static void stand_by__that_is_dead_is_done_without(void **state)
     assert_string_equal(result.plugin, "alpha");
 }
 
+static int count_descriptors(pid_t pid)
+{
+    char path[64];
+    int count = 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *dir = opendir(path);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        count += entry->d_name[0] != '.';
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+/* What told it to begin is closed before the plugin's code runs. */
+static void stand_by__that_works_has_its_result_to_give_and_no_more(void **state)
+{
+    (void)state;
+    put_file("init.lua", "while true do end");
+    start();
+    int count = count_descriptors(verifier.child);
+    if (geteuid() != 0)
+        skip(); /* nobody else may look */
+    for (; count != STDERR_FILENO + 2; count = count_descriptors(verifier.child)) {
+        assert_int_not_equal(count, 0); /* it has ended */
+        usleep(1000);
+    }
+    verifier_stop(&verifier);
+}
+
 static void stand_by__knows_what_served_when_it_began(void **state)
 {
     (void)state;
@@ -324,6 +353,7 @@ int main(void)
         STANDING_BY_TEST(verify__a_child_that_dies_is_told),
         VERIFY_TEST(stand_by__is_renewed_and_ends_with_the_verifier),
         VERIFY_TEST(stand_by__that_is_dead_is_done_without),
+        STANDING_BY_TEST(stand_by__that_works_has_its_result_to_give_and_no_more),
         VERIFY_TEST(stand_by__knows_what_served_when_it_began),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

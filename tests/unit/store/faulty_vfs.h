@@ -1,10 +1,13 @@
 /*
  * A file system for SQLite that fails on demand: the real one, but for writes and syncs that give
- * the error they were told to. Every database that is opened after faulty_vfs_install goes through
- * it; which must come after the first store_open of the process, that sets SQLite up.
+ * the error they were told to, and reads and syncs that take a while. Every database that is opened
+ * after faulty_vfs_install goes through it; which must come after the first store_open of the
+ * process, that sets SQLite up.
  */
 #ifndef PINION_TEST_FAULTY_VFS_H
 #define PINION_TEST_FAULTY_VFS_H
+
+#include "base/clock.h"
 
 #include <sqlite3.h>
 #include <string.h>
@@ -15,6 +18,7 @@ static struct {
     int count;                 /* of failures, until it works again; below 0: without end */
     int failed;
     int sync_ms; /* how long a sync takes */
+    int read_us; /* CPU time that a read takes */
 } disk;
 
 struct faulty_file {
@@ -42,6 +46,9 @@ static int faulty_close(sqlite3_file *f)
 }
 static int faulty_read(sqlite3_file *f, void *to, int size, sqlite3_int64 at)
 {
+    for (int64_t end = disk.read_us ? clock_thread_cpu() + disk.read_us * 1000 : 0; end;)
+        if (clock_thread_cpu() > end)
+            break;
     return real_of(f)->pMethods->xRead(real_of(f), to, size, at);
 }
 static int faulty_write(sqlite3_file *f, const void *from, int size, sqlite3_int64 at)

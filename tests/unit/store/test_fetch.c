@@ -2,6 +2,7 @@
 #include "store/fixture.h"
 
 #include "base/clock.h"
+#include "store/faulty_vfs.h"
 #include "store/fetch.h"
 
 #include <pthread.h>
@@ -271,6 +272,64 @@ static void snapshot__that_is_in_use_is_waited_for(void **state)
     store_snapshot_unpin(fx.reader, pinned);
 }
 
+/* What SQLite says of a failure belongs to whoever is inside of the connection. */
+static void failure__is_told_when_the_connection_is_free(void **state)
+{
+    (void)state;
+    char *longest = calloc(1, STORE_VALUE_MAX + 1);
+    struct statement *failed = prepare("select length($1)", 0, 1);
+    statement_bind_text(failed, 1, (struct text){longest, STORE_VALUE_MAX + 1});
+    away = prepare(SLOW, 7, 1);
+    assert_int_equal(statement_step(away, &fx.err), STORE_AWAY);
+    assert_int_equal(fetch_begin(away, 0, INT64_MAX, &fx.err), 0);
+    store_set_wait(wait_to_the_end, wake);
+    waited_for = NULL;
+    assert_int_equal(statement_step(failed, &fx.err), PN_ELIMIT);
+    assert_non_null(waited_for);
+    store_set_wait(NULL, NULL);
+    assert_int_equal(statement_step(away, &fx.err), STORE_ROW);
+    statement_release(failed);
+    statement_release(away);
+    free(longest);
+}
+
+static int waits;
+
+/* Another one waits first; then the iterator, for its next batch. */
+static bool wait_in_turn(const void *what)
+{
+    (void)what;
+    if (++waits > 1)
+        return false;
+    fetch_run(away);
+    fetch_end(away);
+    while (statement_step(away, &fx.err) != STORE_AWAY)
+        continue;
+    assert_int_equal(fetch_begin(away, 0, INT64_MAX, &fx.err), PN_ETIMEOUT);
+    return true;
+}
+
+static void iterator__gives_way_to_who_has_waited(void **state)
+{
+    (void)state;
+    assert_int_equal(read_value("select 1"), 1);
+    struct snapshot *pinned = store_snapshot_pin(fx.reader);
+    store_snapshot_use(fx.reader, pinned);
+    away = prepare(MIXED, 300000, INT64_MAX);
+    while (statement_step(away, &fx.err) != STORE_AWAY)
+        continue;
+    assert_int_equal(fetch_begin(away, 0, INT64_MAX, &fx.err), 0);
+    store_set_wait(wait_in_turn, wake);
+    waits = 0;
+    assert_int_equal(read_value("select 2"), 2);
+    assert_int_equal(waits, 2);
+    fetch(away); /* nobody waits now */
+    assert_int_equal(statement_step(away, &fx.err), STORE_ROW);
+    store_set_wait(NULL, NULL);
+    statement_release(away);
+    store_snapshot_unpin(fx.reader, pinned);
+}
+
 static void statement__released_meanwhile_is_so_afterwards(void **state)
 {
     (void)state;
@@ -286,6 +345,73 @@ static void statement__released_meanwhile_is_so_afterwards(void **state)
     assert_int_equal(statement_step(away, &fx.err), STORE_ROW);
     statement_release(away);
     assert_int_equal(read_value("select 3"), 3);
+}
+
+/* Its sorter takes more than the account of memory has. As it reads a table, SQLite then ends the
+ * transaction as well. */
+#define HUNGRY                                                                                     \
+    "select length(z) from (" ROWS(                                                                \
+        "300000") "select zeroblob(1000000) as z from n, (select 1 from t limit 1)"                \
+                  " where i > 299980) order by z"
+
+static void expect_lost(const char *sql)
+{
+    assert_int_equal(run_as(fx.reader, STORE_READ, sql), PN_EBUSY);
+    assert_non_null(strstr(fx.err.message, "the snapshot was lost"));
+}
+
+static void snapshot__that_a_failure_has_ended_is_read_from_no_more(void **state)
+{
+    (void)state;
+    struct store_limits limits = {.heap_bytes = 5 << 20};
+    close_stores();
+    open_stores(&limits);
+    migrate("create table t(v);");
+    for (int threaded = 0; threaded < 2; threaded++) {
+        int batches = 0;
+        write_one("insert into t values (1)");
+        store_snapshot_end(fx.reader);
+        assert_int_equal(read_value("select count(*) from t"), 1 + 2 * threaded);
+        struct snapshot *pinned = store_snapshot_pin(fx.reader);
+        store_snapshot_use(fx.reader, pinned);
+        struct statement *open = prepare("select v from t union all select 2", 0, INT64_MAX);
+        assert_int_equal(statement_step(open, &fx.err), STORE_ROW);
+        write_one("insert into t values (2)");
+        if (threaded) {
+            struct statement *hungry = prepare(HUNGRY, 0, INT64_MAX);
+            assert_int_equal(next(hungry, &batches), PN_ENOMEM);
+            statement_release(hungry);
+        } else {
+            assert_int_equal(run_as(fx.reader, STORE_READ, HUNGRY), PN_ENOMEM);
+        }
+        assert_int_equal(batches, threaded);
+        expect_lost("select count(*) from t");
+        assert_int_equal(statement_step(open, &fx.err), PN_EBUSY);
+        statement_release(open);
+        store_snapshot_use(fx.reader, NULL);
+        assert_int_equal(read_value("select count(*) from t"), 2 + 2 * threaded);
+        store_snapshot_unpin(fx.reader, pinned);
+    }
+}
+
+/* Whoever has read nothing else finds another one; whoever has is told. */
+static void snapshot__of_a_tick_that_was_lost_is_replaced(void **state)
+{
+    (void)state;
+    struct store_limits limits = {.heap_bytes = 5 << 20};
+    close_stores();
+    open_stores(&limits);
+    migrate("create table t(v);");
+    write_one("insert into t values (1)");
+    assert_int_equal(run_as(fx.reader, STORE_READ, HUNGRY), PN_ENOMEM);
+    struct snapshot *pinned = store_snapshot_pin(fx.reader);
+    store_snapshot_use(fx.reader, pinned);
+    expect_lost("select 1");
+    store_snapshot_use(fx.reader, NULL);
+    assert_int_equal(read_value("select 2"), 2);
+    assert_ptr_not_equal(store_snapshot_pin(fx.reader), pinned);
+    store_snapshot_unpin(fx.reader, store_snapshot_pin(fx.reader));
+    store_snapshot_unpin(fx.reader, pinned);
 }
 
 #define ENDLESS                                                                                    \
@@ -324,6 +450,50 @@ static void thread__ends_with_every_limit(void **state)
     assert_int_equal(end_of(prepare(ENDLESS, 0, 1), 0, INT64_MAX, true), PN_ETIMEOUT);
     assert_true(clock_monotonic() - begun < 10 * NS_PER_SECOND);
     assert_int_equal(read_value("select 4"), 4);
+}
+
+/* What its thread does not ask for itself, while one instruction works: count(*) is one. */
+static int end_of_count(int64_t limit, int64_t cpu_ns)
+{
+    pthread_t thread;
+    struct statement *st = prepare("select count(*) from t", 0, 1);
+    statement_limit(st, limit);
+    int64_t begun = clock_monotonic();
+    assert_int_equal(statement_step(st, &fx.err), STORE_AWAY);
+    assert_int_equal(fetch_begin(st, 0, cpu_ns, &fx.err), 0);
+    assert_true(fetch_left(st) >= 20 * NS_PER_MS);
+    assert_int_equal(pthread_create(&thread, NULL, in_thread, st), 0);
+    while (fetch_left(st) > 0)
+        usleep(1000);
+    assert_true(clock_monotonic() - begun >= 20 * NS_PER_MS);
+    fetch_stop(st);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(fetch_end(st) < 500 * NS_PER_MS); /* of a second */
+    int rc = statement_step(st, &fx.err);
+    statement_release(st);
+    return rc;
+}
+
+static void instruction__that_asks_nothing_is_ended_from_outside(void **state)
+{
+    (void)state;
+    struct store_limits limits = {.cache_kb = 100};
+    close_stores();
+    faulty_vfs_install();
+    open_stores(&limits);
+    migrate("create table t(v);"
+            "insert into t with recursive n(i) as (select 1 union all select i + 1 from n where "
+            "i < 1000) select zeroblob(3000) from n;"); /* one on each page */
+    disk.read_us = 50;
+    struct statement *st = prepare("select count(*) from t", 0, 1);
+    assert_int_equal(statement_step(st, &fx.err), STORE_ROW); /* here, as nobody knew */
+    statement_release(st);
+    disk.read_us = 1000;
+    assert_int_equal(end_of_count(20 * NS_PER_MS, INT64_MAX), PN_ETIMEOUT);
+    assert_true(text_starts_with(text_of(fx.err.message), TEXT("it ran longer than 20 ms")));
+    assert_int_equal(end_of_count(0, 20 * NS_PER_MS), PN_ETIMEOUT);
+    disk.read_us = 0;
+    assert_int_equal(read_value("select count(*) from t"), 1000);
 }
 
 static void failure__in_the_thread_is_told(void **state)
@@ -370,8 +540,13 @@ int main(void)
         FETCH_TEST(statement__that_gave_rows_already_goes_on_in_a_thread),
         FETCH_TEST(read__sees_its_snapshot_in_the_thread_too),
         FETCH_TEST(snapshot__that_is_in_use_is_waited_for),
+        FETCH_TEST(failure__is_told_when_the_connection_is_free),
+        FETCH_TEST(iterator__gives_way_to_who_has_waited),
         FETCH_TEST(statement__released_meanwhile_is_so_afterwards),
+        FETCH_TEST(snapshot__that_a_failure_has_ended_is_read_from_no_more),
+        FETCH_TEST(snapshot__of_a_tick_that_was_lost_is_replaced),
         FETCH_TEST(thread__ends_with_every_limit),
+        FETCH_TEST(instruction__that_asks_nothing_is_ended_from_outside),
         FETCH_TEST(failure__in_the_thread_is_told),
         FETCH_TEST(batch__is_in_the_stores_account_of_memory),
     };
