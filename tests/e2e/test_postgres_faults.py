@@ -276,7 +276,8 @@ def test_a_client_that_leaves_frees_its_connection_by_the_deadline(start, server
         client.send(request_bytes("POST", "/call/bank.wait", {"wait": 15}))
         server.wait_activity("query like '%pg_sleep%' and state = 'active'")
     works_again(host)
-    assert server.sql("select count(*) from pg_stat_activity where query like '%pg_sleep%' and state = 'active' and pid <> pg_backend_pid()") == "0"
+    e2e_host.wait_until("the server to have seen it", lambda: server.sql("select count(*) from pg_stat_activity where state = 'active' "
+        "and query like '%pg_sleep%' and pid <> pg_backend_pid()") == "0", 2)
 
 
 # ---- few connections

@@ -256,7 +256,7 @@ def test_a_frozen_server_keeps_no_worker_from_starting(folder, server, start_hos
     probe(folder)
     e2e_host.write(folder / "plugins" / "small" / "init.lua", e2e_plugins.constant(7, name="small"))
     url = server.database("bank")
-    host = start_host(folder / "plugins", mode="serve", into="host", config={"databases": {"probe": url}})
+    host = start_host(folder / "plugins", mode="serve", workers=1, into="host", config={"databases": {"probe": url}})
     assert host.ok("probe.name", {"name": "a"}) == 1
     host.kill()
     server.sql("drop table probe.rows; delete from probe.pinion_migrations", "bank")  # as an older copy would be

@@ -71,15 +71,12 @@ static void add_idle(struct link *l)
     wake_first(r);
 }
 
-/* A role that is refused may have got another password since: the next one looks, and sets it. */
 static void run_connect(struct thread_job *job)
 {
     struct connect *c = (struct connect *)job;
     c->status = setup_run(c->remote, &c->err);
     if (c->status == 0)
         c->status = login_connect(c->remote, LOGIN_PLUGIN, &c->conn, &c->err);
-    if (c->status == PN_EDENIED)
-        c->remote->is_set_up = false;
 }
 
 /* Between half of it and all: many hosts do not come at once. */
@@ -98,6 +95,10 @@ static void note_failure(struct remote *r, const struct pn_error *err)
     r->failure = *err;
     r->retry_at = clock_monotonic() + pause_ns(r->failures);
     r->link_count--;
+    /* The role may have got another password since: the next one looks, and sets it. A server that has
+     * no room refuses likewise, but then there are others, and setting up would need more still. */
+    if (err->code == PN_EDENIED && r->link_count == r->connecting)
+        r->is_set_up = false;
 }
 
 static void note_success(struct remote *r)
@@ -127,8 +128,8 @@ static void on_connected(struct thread_job *job)
 {
     struct connect *c = (struct connect *)job;
     struct remote *r = c->remote;
-    struct link *l = take_up(r, c);
     r->connecting--;
+    struct link *l = take_up(r, c);
     free(c);
     if (l)
         add_idle(l);
