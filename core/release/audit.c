@@ -75,10 +75,25 @@ static struct audit_entry entry_of(struct statement *st)
     };
 }
 
+static struct migration the_schema(void)
+{
+    return (struct migration){1, TEXT("0001_audit.sql"), text_of(schema)};
+}
+
 static int make_schema(struct audit *a, struct pn_error *err)
 {
-    const struct migration one = {1, TEXT("0001_audit.sql"), text_of(schema)};
+    const struct migration one = the_schema();
     return migrations_apply(a->store, &one, 1, NULL, err);
+}
+
+/* A crash may have come before its table. */
+static int has_schema(struct store *store, bool *has, struct pn_error *err)
+{
+    const struct migration one = the_schema();
+    struct migration_state state;
+    int rc = migrations_state(store, &one, 1, &state, err);
+    *has = rc == 0 && !state.pending;
+    return rc;
 }
 
 static int read_last(struct audit *a, struct pn_error *err)
@@ -251,11 +266,14 @@ int audit_read(const char *path, void (*visit)(void *user, const struct audit_en
                void *user, struct audit_result *out, struct pn_error *err)
 {
     struct store *store = NULL;
+    bool has = false;
     *out = (struct audit_result){.count = 0};
     if (!file_exists(path))
         return pn_error_set(err, PN_ENOTFOUND, "%s: there is no such log", path);
     int rc = store_open(&store, path, STORE_READER, NULL, err);
     if (rc == 0)
+        rc = has_schema(store, &has, err);
+    if (rc == 0 && has)
         rc = read_all(store, visit, user, out, err);
     store_close(store);
     return rc;

@@ -69,7 +69,15 @@ class Machine:
         return self.host.ok("ledger.release")
 
     def fsck(self):
-        assert fsck(self.host.data)["databases"] == 1
+        has_registry = (self.host.data / "registry.db").exists()
+        assert fsck(self.host.data)["databases"] == 1 + has_registry
+
+    def recorded(self):
+        """The releases that the audit log says were published."""
+        done = e2e_host.run("audit", "list", "--json", "--data", self.host.data, env=power_loss.without_shim())
+        assert done.returncode == 0, done.stderr
+        told = map(json.loads, done.stdout.splitlines())
+        return [e["subject"].split("#")[0] for e in told if e["action"] == "publish"]
 
     def check(self):
         self.book.must_be_kept(self.host)
@@ -104,6 +112,7 @@ def test_invariant_4_a_loss_of_power_loses_nothing(folder, start_host, monkeypat
         power.happens(torn=lost % 2 == 1)
         now = machine.start()
         assert now in ((machine.release,) if was_live else (serving, machine.release))
+        assert f"ledger@1.0.{now}" in machine.recorded()
         serving = now
         asked_again += machine.check()
         lost += 1

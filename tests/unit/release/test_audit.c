@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "release/audit.h"
+#include "store/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -136,6 +137,19 @@ static void log__that_is_not_there_or_no_log_is_an_error(void **state)
     assert_non_null(strstr(err.message, other));
 }
 
+static void log__whose_making_was_broken_off_is_empty(void **state)
+{
+    (void)state;
+    struct audit_result r;
+    struct store *store;
+    char other[128];
+    snprintf(other, sizeof other, "%s/other.db", directory);
+    assert_int_equal(store_open(&store, other, STORE_HOME, NULL, &err), 0);
+    store_close(store);
+    assert_int_equal(audit_read(other, NULL, NULL, &r, &err), 0);
+    assert_true(r.count == 0 && !r.broken && !r.head[0]);
+}
+
 /* Whatever fails: the entry is there whole and told, or is not there. */
 static void append__whose_memory_fails_leaves_nothing(void **state)
 {
@@ -189,6 +203,7 @@ int main(void)
         TEST(chain__goes_on_when_it_is_opened_again),
         TEST(texts__that_are_none_are_mended_and_long_ones_refused),
         TEST(log__that_is_not_there_or_no_log_is_an_error),
+        TEST(log__whose_making_was_broken_off_is_empty),
         TEST(append__whose_memory_fails_leaves_nothing),
         TEST(open__whose_memory_fails_is_told),
     };
