@@ -133,7 +133,7 @@ def test_invariant_4_a_loss_of_power_at_the_first_start(folder, start_host, monk
             monkeypatch.setenv(name, value)
         host = start_host(folder / "plugins", mode="serve", wait=False, into=f"new{number}")
         host.may_die = True
-        while not host.data.exists():
+        while not (host.data / "db").exists():  # before that it is no data directory
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.25))
         was_live = bool(host.log(msg="live"))
