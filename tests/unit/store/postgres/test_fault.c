@@ -2,22 +2,19 @@
  * store/postgres/fault.c: failures of a server as codes, kinds and words. The server is a thread that
  * speaks just enough of the protocol: a query's text says which error it answers.
  */
+#include "fake_server.h"
+
 #include "store/postgres/remote_parts.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 static struct {
-    int listener;
-    pthread_t thread;
+    struct fake_server server;
     PGconn *conn;
     struct store store;
     struct session session;
@@ -84,35 +81,13 @@ static void serve(int fd)
         append_error(&out, text_of(body));
 }
 
-static void *run_server(void *unused)
-{
-    int fd = accept(fx.listener, NULL, NULL);
-    if (fd >= 0) {
-        serve(fd);
-        close(fd);
-    }
-    return unused;
-}
-
 static int set_up(void **state)
 {
     (void)state;
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    char url[128];
     memset(&fx, 0, sizeof fx);
     fx.remote.store = &fx.store;
     fx.session = (struct session){.remote = &fx.remote, .kind = SESSION_QUERY};
-    fx.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (bind(fx.listener, (struct sockaddr *)&address, size) != 0 || listen(fx.listener, 1) != 0 ||
-        getsockname(fx.listener, (struct sockaddr *)&address, &size) != 0 ||
-        pthread_create(&fx.thread, NULL, run_server, NULL) != 0)
-        return -1;
-    snprintf(url, sizeof url,
-             "host=127.0.0.1 port=%d user=u dbname=d sslmode=disable gssencmode=disable "
-             "connect_timeout=10",
-             ntohs(address.sin_port));
-    fx.conn = PQconnectdb(url);
+    fx.conn = fake_server_connect(&fx.server, serve);
     return PQstatus(fx.conn) == CONNECTION_OK ? 0 : -1;
 }
 
@@ -120,9 +95,7 @@ static int tear_down(void **state)
 {
     (void)state;
     PQfinish(fx.conn);
-    shutdown(fx.listener, SHUT_RDWR);
-    pthread_join(fx.thread, NULL);
-    close(fx.listener);
+    fake_server_stop(&fx.server);
     return 0;
 }
 

@@ -2,27 +2,24 @@
  * store/postgres/link.c: a result that never ends. The server is a thread that begins a row of 200 MB
  * and sends it piece by piece, as a network would.
  */
+#include "fake_server.h"
+
 #include "base/clock.h"
 #include "store/postgres/remote_parts.h"
 
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
 enum { PIECE = 1 << 20, ROW = 200 << 20 };
 
 static struct {
-    int listener;
-    pthread_t thread;
+    struct fake_server server;
     size_t sent;
 } fx;
 
@@ -55,40 +52,14 @@ static void serve(int fd)
     }
 }
 
-static void *run_server(void *unused)
-{
-    int fd = accept(fx.listener, NULL, NULL);
-    if (fd >= 0) {
-        serve(fd);
-        close(fd);
-    }
-    return unused;
-}
-
-static PGconn *connect_to_server(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-    char url[128];
-    fx.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(fx.listener, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(fx.listener, 1), 0);
-    assert_int_equal(getsockname(fx.listener, (struct sockaddr *)&address, &size), 0);
-    assert_int_equal(pthread_create(&fx.thread, NULL, run_server, NULL), 0);
-    snprintf(url, sizeof url,
-             "host=127.0.0.1 port=%d user=u dbname=d sslmode=disable gssencmode=disable "
-             "connect_timeout=10",
-             ntohs(address.sin_port));
-    return PQconnectdb(url);
-}
-
 static void result__is_given_up_before_it_fills_the_memory(void **state)
 {
     (void)state;
     struct pn_error err;
     struct remote remote = {.fibers = NULL};
     PGresult *result = NULL;
-    PGconn *conn = connect_to_server();
+    PGconn *conn = fake_server_connect(&fx.server, serve);
+    assert_non_null(conn);
     assert_int_equal(PQstatus(conn), CONNECTION_OK);
     struct link *l = link_new(&remote, conn);
     assert_non_null(l);
@@ -98,8 +69,7 @@ static void result__is_given_up_before_it_fills_the_memory(void **state)
     assert_string_equal(err.message, "a row is larger than 4194304 bytes");
     PQclear(result);
     link_free(l);
-    pthread_join(fx.thread, NULL);
-    close(fx.listener);
+    fake_server_stop(&fx.server);
     assert_true(fx.sent >= REMOTE_RESULT_MAX - PIECE && fx.sent < ROW / 2);
 }
 
