@@ -394,8 +394,12 @@ static void start_audit(struct control *c)
         rc = audit_open(&c->audit, path, &err);
     if (rc == 0)
         rc = audit_start(c->audit, deployer_active(c->deployer), &err);
-    if (rc == 0)
+    if (rc == 0) {
+        /* Logs are kept elsewhere: a head in them proves what is here. */
+        LOG(LOG_INFO, "audit log", LOG_INT("entries", audit_count(c->audit)),
+            LOG_STRING("head", audit_head(c->audit)));
         return;
+    }
     audit_close(c->audit);
     c->audit = NULL;
     LOG(LOG_ERROR, "the audit log cannot be used; nothing is deployed until it can",
